@@ -1,0 +1,475 @@
+"""Every message of the Impasto protocol, one dataclass each.
+
+A frame on the WebSocket is one msgpack map: the fields of one message below, plus `"type"`, the tag under
+which `CLIENT_MESSAGES` or `SERVER_MESSAGES` lists it. Unknown fields are ignored; a missing field takes its
+default. So a field may be added if it has a default, and never renamed, removed or given another meaning.
+
+Lifetimes. A *canvas* lives as long as its connection. A *job* lives in the server's journal from its
+acknowledgement until the client forgets it, whatever happens to connection, server or worker.
+
+Queries carry a client-made number, `request`; the reply, or the `Problem` that stands for it, repeats it.
+"""
+
+from dataclasses import dataclass, field
+from typing import ClassVar, Dict, Mapping, Optional, Tuple, Type, Union
+
+from .rasters import PixelFormat
+
+PROTOCOL_VERSION = 1
+TILE_PX = 64  # side of a canvas tile
+
+
+# ── parts ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class SharedBytes:
+    """Bytes that lie in a shared-memory segment instead of in the frame; see `shared_memory.py`.
+
+    The receiver copies them out and answers `Release(name)`; only then may the owner write there again.
+    """
+
+    name: str
+    size: int  # bytes
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """A raster, its bytes either in the frame (`data`) or in shared memory (`shared`); exactly one is set."""
+
+    width: int
+    height: int
+    format: PixelFormat
+    data: Optional[bytes] = None
+    shared: Optional[SharedBytes] = None
+
+
+@dataclass(frozen=True)
+class CanvasRef:
+    """A canvas as it stood after update number `sequence`."""
+
+    canvas: str
+    sequence: int
+
+
+@dataclass(frozen=True)
+class InputRef:
+    """Pixels the server still keeps in its journal, named by the SHA-256 of their bytes. Used to replay."""
+
+    digest: str
+    width: int
+    height: int
+    format: PixelFormat
+
+
+@dataclass(frozen=True)
+class GenerateRequest:
+    """All that decides a picture. Pure data, comparable; two equal requests on one machine paint equal bytes.
+
+    Text to image without `image`; img2img with `image`; inpainting with `image` and `mask`. A zero, a negative
+    number or None in a field that says so leaves the choice to the model; the recipe that comes back has the
+    number that was used.
+    """
+
+    prompt: str
+    negative: str = ""
+    model: str = "pocket"
+    width: int = 0  # px; 0: the image's, else the model's native size
+    height: int = 0
+    steps: int = 0  # 0: the model's default
+    guidance: float = -1.0  # classifier-free guidance scale; negative: the model's default
+    seed: int = -1  # 0 … 2**63-1; negative: the server draws one
+    strength: float = 1.0  # 0 … 1: share of the noise schedule that is run over `image`
+    image: Optional[Union[CanvasRef, InputRef]] = None
+    mask: Optional[Union[CanvasRef, InputRef]] = None  # gray8 of the image's size: 0 keep … 255 repaint
+    fill: str = "blur"  # what stands under the mask when sampling starts: blur | border | neutral | none
+    takes: int = 1  # pictures of one request: seed, seed+1, …
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A request with every choice made, and what it ran on: enough to paint the same bytes again."""
+
+    request: GenerateRequest  # no zeros left; image and mask as InputRef; takes = 1
+    sampler: str  # class name of the diffusers scheduler
+    model_digest: str  # SHA-256 over the model folder's files
+    software: Dict[str, str] = field(default_factory=dict)  # impasto, torch, diffusers: versions; device
+
+
+@dataclass(frozen=True)
+class LayerInfo:
+    """One layer of a result. Its pixels are fetched with `FetchLayer`."""
+
+    name: str
+    x: int  # px, offset of the layer's top left corner in the image's coordinates
+    y: int
+    width: int
+    height: int
+    format: PixelFormat
+    recipe: Recipe
+    metrics: Dict[str, float] = field(default_factory=dict)  # see impasto_server.compositing.metrics
+
+
+@dataclass(frozen=True)
+class ErrorInfo:
+    """Why a job failed: `errors.py` has the codes; the sentence is for the artist."""
+
+    code: str
+    sentence: str
+
+
+@dataclass(frozen=True)
+class JobSummary:
+    job: str
+    state: str
+    prompt: str
+    created_s: float  # Unix time
+    layers: Tuple[LayerInfo, ...] = ()
+    error: Optional[ErrorInfo] = None
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """A model the worker can load, and what the plugins may offer for it."""
+
+    model: str
+    title: str
+    family: str
+    native_px: int  # side of the square the model was trained at
+    default_steps: int
+    default_guidance: float
+    capabilities: Tuple[str, ...]  # of: text, image, mask
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What this server accepts. Asking for more gets a typed error; sending more closes the connection."""
+
+    frame_bytes: int
+    canvas_px: int  # longest side of a canvas
+    canvases: int  # open at once, per connection
+    canvas_bytes: int  # of all open canvases, per connection
+    jobs: int  # unfinished, per client
+    takes: int
+    steps: int
+
+
+@dataclass(frozen=True)
+class SharedOffer:
+    """Where the server would share memory. A client that can read `probe` there and finds `nonce` in it, is on
+    the same host and may use `SharedBytes` in both directions."""
+
+    folder: str
+    probe: str
+    nonce: bytes
+
+
+# ── client → server ──────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Hello:
+    """First frame of a connection. `client` is made once and kept by the program: jobs belong to it."""
+
+    type: ClassVar[str] = "hello"
+    protocol: int
+    client: str  # 32 hex digits
+    name: str  # "Krita 5.2.2", for people who read logs
+    last_event: int = 0  # newest JobChanged.event seen: later ones are sent again
+    shared_memory: bool = False  # able to use it
+
+
+@dataclass(frozen=True)
+class OpenCanvas:
+    """Opens or resets a canvas: all bytes zero, sequence 0."""
+
+    type: ClassVar[str] = "open-canvas"
+    canvas: str  # client-made, unique in the connection
+    width: int
+    height: int
+    format: PixelFormat
+
+
+@dataclass(frozen=True)
+class CanvasRows:
+    """Whole rows of a canvas, replaced. A first upload is a run of these, top to bottom."""
+
+    type: ClassVar[str] = "canvas-rows"
+    canvas: str
+    sequence: int  # previous accepted sequence + 1
+    y: int  # px, first row
+    pixels: Pixels  # as wide as the canvas
+
+
+@dataclass(frozen=True)
+class CanvasTiles:
+    """Changed tiles of a canvas, as XOR against the pixels of the previous sequence."""
+
+    type: ClassVar[str] = "canvas-tiles"
+    canvas: str
+    sequence: int  # previous accepted sequence + 1; a gap makes the server answer CanvasStale
+    tiles: Tuple[int, ...]  # rising tile numbers, row-major over ceil(width/64) columns
+    encoding: str  # "zlib" or "raw"
+    data: bytes  # the tiles' XOR bytes one after another, each cropped to the canvas, rows top to bottom
+
+
+@dataclass(frozen=True)
+class CloseCanvas:
+    type: ClassVar[str] = "close-canvas"
+    canvas: str
+
+
+@dataclass(frozen=True)
+class ReadCanvas:
+    """Asks for the server's mirror of some rows: to check it, or to show what a job will see."""
+
+    type: ClassVar[str] = "read-canvas"
+    request: int
+    canvas: str
+    y: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Submit:
+    """Asks for a job. The client makes the id: submitting it twice is one job."""
+
+    type: ClassVar[str] = "submit"
+    job: str  # 32 hex digits
+    generate: GenerateRequest
+    urgency: str = "interactive"  # interactive | batch
+
+
+@dataclass(frozen=True)
+class Cancel:
+    """Idempotent. A finished job stays finished; a job of another client is unknown."""
+
+    type: ClassVar[str] = "cancel"
+    job: str
+
+
+@dataclass(frozen=True)
+class Forget:
+    """The client has put the result where it belongs; the journal may drop it."""
+
+    type: ClassVar[str] = "forget"
+    job: str
+
+
+@dataclass(frozen=True)
+class FetchLayer:
+    type: ClassVar[str] = "fetch-layer"
+    request: int
+    job: str
+    layer: int
+    y: int  # px, first row wanted
+    height: int
+
+
+@dataclass(frozen=True)
+class FetchInput:
+    """Rows of an image or mask that a job of this client used."""
+
+    type: ClassVar[str] = "fetch-input"
+    request: int
+    digest: str
+    y: int
+    height: int
+
+
+@dataclass(frozen=True)
+class ListJobs:
+    type: ClassVar[str] = "list-jobs"
+    request: int
+
+
+@dataclass(frozen=True)
+class ListModels:
+    type: ClassVar[str] = "list-models"
+    request: int
+
+
+@dataclass(frozen=True)
+class Release:
+    """Either direction: the segment's bytes have been copied out, its owner may use it again."""
+
+    type: ClassVar[str] = "release"
+    name: str
+
+
+# ── server → client ──────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Welcome:
+    type: ClassVar[str] = "welcome"
+    protocol: int  # the version spoken from here on: the smaller of both
+    server: str  # version of impasto
+    limits: Limits
+    capabilities: Tuple[str, ...]  # of: generate, image, mask, shared-memory
+    last_event: int  # newest event of this client; what it missed follows as JobChanged
+    shared: Optional[SharedOffer] = None
+
+
+@dataclass(frozen=True)
+class CanvasAck:
+    """All updates up to `sequence` are in the mirror."""
+
+    type: ClassVar[str] = "canvas-ack"
+    canvas: str
+    sequence: int
+
+    @property
+    def replaces(self) -> str:
+        return f"canvas-ack/{self.canvas}"
+
+
+@dataclass(frozen=True)
+class CanvasStale:
+    """The update did not follow `sequence`, the last one held. The client opens the canvas again and sends all
+    of it. Later updates are dropped without a word until it does."""
+
+    type: ClassVar[str] = "canvas-stale"
+    canvas: str
+    sequence: int
+
+
+@dataclass(frozen=True)
+class CanvasPixels:
+    """Reply to ReadCanvas."""
+
+    type: ClassVar[str] = "canvas-pixels"
+    request: int
+    canvas: str
+    sequence: int
+    y: int
+    pixels: Pixels
+
+
+@dataclass(frozen=True)
+class JobChanged:
+    """A job has a new state. In the journal before it is sent; sent again after a reconnect, newest state only."""
+
+    type: ClassVar[str] = "job-changed"
+    event: int  # rising, per client
+    job: str
+    state: str  # queued | running | done | failed | cancelled
+    layers: Tuple[LayerInfo, ...] = ()  # when done
+    error: Optional[ErrorInfo] = None  # when failed
+
+
+@dataclass(frozen=True)
+class JobProgress:
+    """How far a job is. Never journaled, dropped first when the client is slow."""
+
+    type: ClassVar[str] = "job-progress"
+    job: str
+    stage: str  # waiting | loading | encoding | sampling | decoding | compositing
+    step: int = 0  # of `steps`, while sampling
+    steps: int = 0
+    position: int = 0  # jobs ahead, while waiting
+    remaining_s: float = -1.0  # negative: unknown
+    preview: Optional[Pixels] = None  # small rgb8 picture of the estimate so far
+
+    @property
+    def replaces(self) -> str:
+        """Unsent progress of one job collapses into the newest."""
+        return f"job-progress/{self.job}"
+
+
+@dataclass(frozen=True)
+class LayerPixels:
+    """Reply to FetchLayer."""
+
+    type: ClassVar[str] = "layer-pixels"
+    request: int
+    y: int
+    pixels: Pixels
+
+
+@dataclass(frozen=True)
+class InputPixels:
+    """Reply to FetchInput."""
+
+    type: ClassVar[str] = "input-pixels"
+    request: int
+    y: int
+    pixels: Pixels
+
+
+@dataclass(frozen=True)
+class JobList:
+    """Reply to ListJobs: the client's own jobs, oldest first."""
+
+    type: ClassVar[str] = "job-list"
+    request: int
+    jobs: Tuple[JobSummary, ...]
+
+
+@dataclass(frozen=True)
+class ModelList:
+    """Reply to ListModels."""
+
+    type: ClassVar[str] = "model-list"
+    request: int
+    models: Tuple[ModelInfo, ...]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A typed error. With `request`, `job` or `canvas` set it answers that; without, it is about the connection,
+    which the server closes after it."""
+
+    type: ClassVar[str] = "problem"
+    code: str
+    sentence: str
+    request: Optional[int] = None
+    job: Optional[str] = None
+    canvas: Optional[str] = None
+
+
+ClientMessage = Union[
+    Hello,
+    OpenCanvas,
+    CanvasRows,
+    CanvasTiles,
+    CloseCanvas,
+    ReadCanvas,
+    Submit,
+    Cancel,
+    Forget,
+    FetchLayer,
+    FetchInput,
+    ListJobs,
+    ListModels,
+    Release,
+]
+ServerMessage = Union[
+    Welcome,
+    CanvasAck,
+    CanvasStale,
+    CanvasPixels,
+    JobChanged,
+    JobProgress,
+    LayerPixels,
+    InputPixels,
+    JobList,
+    ModelList,
+    Problem,
+    Release,
+]
+Message = Union[ClientMessage, ServerMessage]
+
+
+def _by_tag(union: object) -> Mapping[str, Type[Message]]:
+    members: Tuple[Type[Message], ...] = union.__args__  # type: ignore[attr-defined]
+    return {member.type: member for member in members}
+
+
+CLIENT_MESSAGES: Mapping[str, Type[Message]] = _by_tag(ClientMessage)
+SERVER_MESSAGES: Mapping[str, Type[Message]] = _by_tag(ServerMessage)
+
+JOB_STATES = ("queued", "running", "done", "failed", "cancelled")
+FINAL_STATES = ("done", "failed", "cancelled")
+FILL_MODES = ("blur", "border", "neutral", "none")
+URGENCIES = ("interactive", "batch")

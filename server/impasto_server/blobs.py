@@ -1,0 +1,112 @@
+"""Pixels on disk: inputs of jobs and layers of results, written once, named by their content.
+
+Front and worker share one store. A blob is a bare raster (no header) in a file named by its SHA-256, so writing
+the same pixels twice costs one file, and a reader maps the file instead of copying it through a pipe.
+
+A blob is durable when `put` returns: bytes are flushed to disk under a temporary name, then renamed, then the
+folder is flushed. A crash leaves either the whole blob or a `.part` file, which `sweep` removes.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import mmap
+import os
+import re
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from impasto_protocol.errors import DiskFull, NoSuchInput
+from impasto_protocol.messages import InputRef
+from impasto_protocol.rasters import PixelFormat, raster_size
+
+__all__ = ["BlobRef", "BlobStore"]
+
+BlobRef = InputRef  # one description of stored pixels, on the wire and off it
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@dataclass(frozen=True)
+class BlobStore:
+    """A folder of blobs. Safe for several processes: a blob never changes once it has its name."""
+
+    folder: Path
+
+    def put(self, pixels: bytes | bytearray | memoryview, width: int, height: int, format: PixelFormat) -> BlobRef:
+        """Stores a raster durably.
+
+        Raises `DiskFull` when it does not fit; nothing is left behind then. ValueError for a wrong size.
+        """
+        view = memoryview(pixels).cast("B")
+        if len(view) != raster_size(width, height, format):
+            raise ValueError(f"{len(view)} bytes are not a {width}×{height} {format.value} raster")
+        digest = hashlib.sha256(view).hexdigest()
+        target = self.folder / digest
+        if not target.exists():
+            self._write(target, view)
+        return BlobRef(digest, width, height, format)
+
+    def _write(self, target: Path, view: memoryview) -> None:
+        part = target.with_name(f"{target.name}.{secrets.token_hex(4)}.part")
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(view)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(target)
+            _flush_folder(self.folder)
+        except OSError as error:
+            part.unlink(missing_ok=True)
+            if error.errno in _FULL:
+                raise DiskFull(
+                    f"The disk that holds {self.folder} is full. Free some space and try again; nothing was lost."
+                ) from error
+            raise
+
+    def read(self, ref: BlobRef) -> mmap.mmap:
+        """The raster's bytes, mapped read-only. Raises `NoSuchInput` when the blob is gone or cut short."""
+        try:
+            with self._path(ref.digest).open("rb") as file:
+                mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except (FileNotFoundError, ValueError) as error:
+            raise NoSuchInput("The server no longer keeps these pixels. Send the picture again.") from error
+        if len(mapped) != raster_size(ref.width, ref.height, ref.format):
+            mapped.close()
+            raise NoSuchInput("The stored pixels have another size than asked for. Send the picture again.")
+        return mapped
+
+    def remove(self, digest: str) -> None:
+        self._path(digest).unlink(missing_ok=True)
+
+    def sweep(self, keep: Iterable[str]) -> int:
+        """Removes every file that is not in `keep`: leftovers of crashes. Returns how many went."""
+        wanted = set(keep)
+        if not self.folder.is_dir():
+            return 0
+        stray = [path for path in self.folder.iterdir() if path.name not in wanted]
+        for path in stray:
+            path.unlink(missing_ok=True)
+        return len(stray)
+
+    def _path(self, digest: str) -> Path:
+        if not _DIGEST.fullmatch(digest):
+            raise NoSuchInput("That is no name of stored pixels.")
+        return self.folder / digest
+
+
+def _flush_folder(folder: Path) -> None:
+    """Makes the rename itself durable. Windows has no such call and orders its journal by itself."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

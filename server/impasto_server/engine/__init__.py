@@ -1,0 +1,1 @@
+"""Images in, layers out: stock diffusers pipelines, steered through the step gate."""

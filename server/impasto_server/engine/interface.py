@@ -1,0 +1,74 @@
+"""What a worker asks of an engine, and what an engine may ask of the worker in return.
+
+No torch here: the fake engine of the tests implements the same two protocols.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+from impasto_protocol.messages import GenerateRequest, LayerInfo, ModelInfo, Pixels
+
+from impasto_server.blobs import BlobRef
+
+Raster = npt.NDArray[np.generic]
+
+
+class Cancelled(BaseException):
+    """Raised out of the step gate of a cancelled job.
+
+    A BaseException, so that no `except Exception` of a library between the gate and the worker swallows it.
+    """
+
+
+class StepGate(Protocol):
+    """The one place where a running job meets the rest of the world. Engines call it; workers implement it."""
+
+    def check(self) -> None:
+        """Called before each denoiser call and between VAE tiles. Returns after more urgent jobs have run on this
+        device; raises `Cancelled` if the job is to stop. Costs microseconds when nothing is pending."""
+        ...
+
+    def report(self, stage: str, step: int = 0, steps: int = 0, preview: Pixels | None = None) -> None:
+        """Tells the client how far the job is. Never blocks, never raises."""
+        ...
+
+    def wants_preview(self) -> bool:
+        """True when a preview would be shown now; false while the last one is too fresh to be worth a decode."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Input:
+    """An image or mask: pixels as (H, W, C) or (H, W), uint8/uint16/float32, sRGB; read-only, mapped from disk."""
+
+    ref: BlobRef
+    pixels: Raster
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """A result layer: `pixels` as (height, width, 4) or (height, width, 3), straight alpha, sRGB."""
+
+    info: LayerInfo
+    pixels: Raster
+
+
+class Engine(Protocol):
+    @property
+    def device(self) -> str: ...
+
+    def models(self) -> list[ModelInfo]: ...
+
+    def generate(
+        self, request: GenerateRequest, image: Input | None, mask: Input | None, gate: StepGate
+    ) -> Sequence[Layer]:
+        """Paints `request.takes` layers. May be entered again from inside `gate.check()` by a more urgent job.
+
+        Raises leaves of `impasto_protocol.errors` with a sentence for the artist, and `Cancelled`.
+        """
+        ...

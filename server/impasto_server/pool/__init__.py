@@ -1,0 +1,1 @@
+"""Workers behind one interface: where jobs run, and what the front hears of them."""

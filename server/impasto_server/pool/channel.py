@@ -1,0 +1,104 @@
+"""What the front and a worker say to each other, and how.
+
+The channel is the worker's stdin (commands) and its private copy of stdout (events): a 4-byte little-endian
+length, then one tagged msgpack struct. Pixels of inputs and results never pass through it: they lie in the blob
+store, and the channel names them. Only small previews travel inline.
+
+The front decides *what* runs; the worker obeys. A `Run` that arrives while another job runs pre-empts it: the
+running job waits in its step gate until the newer one has ended. The front sends one only if it is more urgent.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from impasto_protocol.messages import ErrorInfo, GenerateRequest, LayerInfo, ModelInfo, Pixels
+
+from impasto_server.blobs import BlobRef
+
+MAX_FRAME_BYTES = 16 << 20
+LENGTH_BYTES = 4
+
+
+class Command(msgspec.Struct, frozen=True, tag_field="type"):
+    """Front → worker."""
+
+
+class Run(Command, frozen=True, tag="run"):
+    """Run a job now. `image` and `mask` are the pixels behind the request's references."""
+
+    job: str
+    generate: GenerateRequest
+    image: BlobRef | None = None
+    mask: BlobRef | None = None
+
+
+class CancelRun(Command, frozen=True, tag="cancel"):
+    """Stop within one step. Unknown and ended jobs are ignored."""
+
+    job: str
+
+
+class Stop(Command, frozen=True, tag="stop"):
+    """End after the running jobs have been dropped. The channel's end means the same."""
+
+
+class Event(msgspec.Struct, frozen=True, tag_field="type"):
+    """Worker → front."""
+
+
+class Ready(Event, frozen=True, tag="ready"):
+    """The engine is loaded (not yet its models)."""
+
+    device: str  # "cpu", "cuda:0 NVIDIA …"
+    models: list[ModelInfo]
+
+
+class Progress(Event, frozen=True, tag="progress"):
+    """See `JobProgress`."""
+
+    job: str
+    stage: str
+    step: int = 0
+    steps: int = 0
+    remaining_s: float = -1.0
+    preview: Pixels | None = None
+
+
+class StoredLayer(msgspec.Struct, frozen=True):
+    """A result layer whose pixels are already durable in the blob store."""
+
+    info: LayerInfo
+    pixels: BlobRef
+
+
+class Ended(Event, frozen=True, tag="ended"):
+    """The last word on a job: `done` with layers, `failed` with an error, or `cancelled`.
+
+    `device_s` is the time it held the device, without the time it waited for more urgent jobs.
+    """
+
+    job: str
+    state: str
+    device_s: float
+    layers: list[StoredLayer] = []
+    error: ErrorInfo | None = None
+
+
+class ModelsChanged(Event, frozen=True, tag="models"):
+    """The worker found other models in the model folders."""
+
+    models: list[ModelInfo]
+
+
+WorkerCommand = Run | CancelRun | Stop
+WorkerEvent = Ready | Progress | Ended | ModelsChanged
+
+encode = msgspec.msgpack.Encoder().encode
+decode_command = msgspec.msgpack.Decoder(WorkerCommand).decode
+decode_event = msgspec.msgpack.Decoder(WorkerEvent).decode
+
+
+def frame(message: Command | Event) -> bytes:
+    """One length-prefixed frame."""
+    body = encode(message)
+    return len(body).to_bytes(LENGTH_BYTES, "little") + body

@@ -1,0 +1,39 @@
+"""The one way the front sees workers. A local process, a Ray actor and a fake for tests are interchangeable."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from impasto_server.pool.channel import Event, Run
+
+
+class PoolListener(Protocol):
+    """What the front hears. Called on the event loop, in the order things happened on each worker."""
+
+    async def worker_event(self, worker: int, event: Event) -> None: ...
+
+    async def worker_lost(self, worker: int, unfinished: tuple[str, ...]) -> None:
+        """The worker died with these jobs unfinished. The pool is already starting another in its place."""
+        ...
+
+
+class WorkerPool(Protocol):
+    """Worker numbers run from 0 to `size - 1` and stay the same over restarts."""
+
+    @property
+    def size(self) -> int: ...
+
+    async def start(self, listener: PoolListener) -> None:
+        """Starts the workers; returns at once. Each says `Ready` when it can take jobs."""
+        ...
+
+    async def run(self, worker: int, command: Run) -> None: ...
+
+    async def cancel(self, worker: int, job: str) -> None: ...
+
+    async def stop(self) -> None:
+        """Ends all workers within a few seconds, by force if need be."""
+        ...
+
+
+__all__ = ["PoolListener", "WorkerPool"]
