@@ -1,8 +1,10 @@
 """Every message of the Impasto protocol, one dataclass each.
 
 A frame on the WebSocket is one msgpack map: the fields of one message below, plus `"type"`, the tag under
-which `CLIENT_MESSAGES` or `SERVER_MESSAGES` lists it. Unknown fields are ignored; a missing field takes its
-default. So a field may be added if it has a default, and never renamed, removed or given another meaning.
+which `CLIENT_MESSAGES` or `SERVER_MESSAGES` lists it. A part that has a `type` (`CanvasRef`, `InputRef`) is
+written with it too: that is how a field that may hold either is read. Unknown fields are ignored; a missing
+field takes its default. So a field may be added if it has a default, and never renamed, removed or given
+another meaning.
 
 Lifetimes. A *canvas* lives as long as its connection. A *job* lives in the server's journal from its
 acknowledgement until the client forgets it, whatever happens to connection, server or worker.
@@ -46,8 +48,12 @@ class Pixels:
 
 @dataclass(frozen=True)
 class CanvasRef:
-    """A canvas as it stood after update number `sequence`."""
+    """A canvas as it stood after update number `sequence`.
 
+    Carries its tag on the wire, as a message does, because it shares a field with `InputRef`.
+    """
+
+    type: ClassVar[str] = "canvas"
     canvas: str
     sequence: int
 
@@ -56,6 +62,7 @@ class CanvasRef:
 class InputRef:
     """Pixels the server still keeps in its journal, named by the SHA-256 of their bytes. Used to replay."""
 
+    type: ClassVar[str] = "input"
     digest: str
     width: int
     height: int

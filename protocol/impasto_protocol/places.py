@@ -1,0 +1,85 @@
+"""Where Impasto keeps things on disk. The only module that knows.
+
+Everything lies under one folder, `home()`; `docs/architecture.md` lists the files. The folder of shared memory
+alone may lie outside, where the system keeps files in memory.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import Optional
+
+from platformdirs import user_data_path
+
+__all__ = [
+    "blob_folder",
+    "client_id_file",
+    "config_file",
+    "home",
+    "journal_file",
+    "lock_file",
+    "log_folder",
+    "model_folder",
+    "server_file",
+    "shared_folder",
+]
+
+_MEMORY_FILES = Path("/dev/shm")  # noqa: S108  Linux: a tmpfs; what goes in is checked for its owner
+
+
+def home() -> Path:
+    """The one folder of all state: `IMPASTO_HOME`, else the platform's place for a user's data. May not exist yet."""
+    chosen = os.environ.get("IMPASTO_HOME", "")
+    if chosen:
+        return Path(chosen).expanduser().absolute()
+    return user_data_path("impasto", appauthor=False)
+
+
+def server_file(home: Path) -> Path:
+    """JSON with host, port, token, pid and version of the running server; 0600."""
+    return home / "server.json"
+
+
+def lock_file(home: Path) -> Path:
+    """Locked while a server runs in this home."""
+    return home / "server.lock"
+
+
+def journal_file(home: Path) -> Path:
+    """SQLite database of jobs, states and events."""
+    return home / "journal.sqlite"
+
+
+def blob_folder(home: Path) -> Path:
+    """Pixels, in files named by their SHA-256."""
+    return home / "blobs"
+
+
+def model_folder(home: Path) -> Path:
+    """Models the artist put there."""
+    return home / "models"
+
+
+def log_folder(home: Path) -> Path:
+    """server.log and worker.log."""
+    return home / "log"
+
+
+def client_id_file(home: Path) -> Path:
+    """Who the command line is, for the journal: 32 hex digits."""
+    return home / "client-id"
+
+
+def config_file(home: Path) -> Path:
+    """Settings of the server; optional."""
+    return home / "config.toml"
+
+
+def shared_folder(home: Optional[Path] = None) -> Path:
+    """Folder of the shared-memory segments: one per user on Linux's tmpfs, else under `home` (default: `home()`).
+
+    It may not exist yet; `shared_memory.private_folder` makes it and checks whose it is.
+    """
+    if sys.platform != "win32" and _MEMORY_FILES.is_dir():
+        return _MEMORY_FILES / f"impasto-{os.getuid()}"
+    return (home if home is not None else globals()["home"]()) / "shm"

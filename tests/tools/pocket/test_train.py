@@ -1,0 +1,75 @@
+"""A training in short runs ends where one long run would: with a folder that stock diffusers loads."""
+
+import json
+
+import numpy as np
+import pytest
+
+pytest.importorskip("cairocffi", exc_type=(ImportError, OSError))
+pytest.importorskip("skimage")
+pytest.importorskip("tokenizers")
+torch = pytest.importorskip("torch")
+
+from tools.pocket import data, tokenizer, train  # noqa: E402 - needs what the lines above look for
+
+
+@pytest.fixture(scope="module")
+def words(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("words")
+    tokenizer.train(folder)
+    return tokenizer.load(folder)
+
+
+def test_every_caption_fits_the_text_encoder(words):
+    longest = max(len(ids) for ids in words(tokenizer.captions(2000, 5))["input_ids"])
+    assert longest <= tokenizer.LENGTH
+
+
+def test_words_of_the_vocabulary_are_single_tokens_and_any_text_encodes(words):
+    assert words.tokenize("a red circle on a blue background") == [
+        word + "</w>" for word in ["a", "red", "circle", "on", "a", "blue", "background"]
+    ]
+    assert words.unk_token not in words.tokenize("naïve café ☕ 猫")
+
+
+def test_phases_open_their_data_when_they_say():
+    rng = np.random.default_rng(0)
+    first = train.PHASES[0]
+    assert {train._pick(first, 0.1, rng) for _ in range(50)} == {("shapes", 128)}
+    assert {train._pick(first, 0.9, rng) for _ in range(50)} == {("shapes", 128), ("broad", 128)}
+
+
+def test_a_shard_depends_on_nothing_but_its_name(words, monkeypatch):
+    monkeypatch.setattr(data, "SHARD", 4)
+    encoder = torch.nn.AvgPool2d(8)
+    first, again, other = (
+        data.make(("broad", 64), index, encoder, words, torch.device("cpu")) for index in (0, 0, 1)
+    )
+    assert np.array_equal(first[0], again[0])
+    assert np.array_equal(first[1], again[1])
+    assert not np.array_equal(first[1], other[1])
+
+
+@pytest.mark.heavy
+def test_a_training_resumes_and_exports_a_folder_that_stock_diffusers_loads(tmp_path, monkeypatch):
+    from diffusers import StableDiffusionPipeline
+
+    monkeypatch.setattr(data, "SHARD", 16)
+    monkeypatch.setattr(train, "BATCH", {128: 4, 256: 2})
+    settings = train.Run(tmp_path, 0.1, torch.device("cpu"))
+    first = tuple(stage for stage in train.STAGES if stage not in ("decoder", "export"))
+    train.run(settings, first, tmp_path / "model")
+    weights = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("unet-*.pt")}
+    assert len(weights) == len(train.PHASES)
+    train.run(settings, train.STAGES, tmp_path / "model")
+    assert {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("unet-*.pt")} == weights
+
+    pipeline = StableDiffusionPipeline.from_pretrained(tmp_path / "model", local_files_only=True)
+    pipeline.set_progress_bar_config(disable=True)
+    picture = pipeline("a red circle", num_inference_steps=2, output_type="np").images[0]
+    assert picture.shape == (256, 256, 3)
+    card = json.loads((tmp_path / "model" / "pocket.json").read_text())
+    assert card["native_px"] == 256
+    sizes = [path.stat().st_size for path in (tmp_path / "model").rglob("*") if path.is_file()]
+    assert max(sizes) <= 16 * 2**20
+    assert sum(sizes) <= 32 * 2**20
