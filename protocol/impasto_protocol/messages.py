@@ -164,7 +164,8 @@ class Limits:
 @dataclass(frozen=True)
 class SharedOffer:
     """Where the server would share memory. A client that can read `probe` there and finds `nonce` in it, is on
-    the same host and may use `SharedBytes` in both directions."""
+    the same host and may use `SharedBytes` in both directions. It says so with `Release(probe)`; the server sends
+    none before."""
 
     folder: str
     probe: str

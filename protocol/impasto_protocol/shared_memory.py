@@ -170,7 +170,10 @@ class SegmentPool:
             if segment is None:
                 return None
             segment.lent = True
-        segment.mapped[: len(data)] = data
+        try:
+            segment.mapped[: len(data)] = data
+        except ValueError:
+            return None  # closed by another thread meanwhile
         return SharedBytes(segment.name, len(data))
 
     def release(self, name: str) -> bool:

@@ -152,16 +152,16 @@ def apply_tiles(
     plane = None
     if numpy is not None and tiles:
         plane = numpy.frombuffer(mirror, numpy.uint8).reshape(height, row_bytes)
-        data = numpy.frombuffer(data, numpy.uint8)
+        change_bytes = numpy.frombuffer(data, numpy.uint8)
     taken = 0
     for tile in tiles:
         x, y, span, rows = _place(tile, width, height, format)
-        change = data[taken : taken + rows * span]
-        taken += rows * span
+        end = taken + rows * span
         if plane is not None:
-            plane[y : y + rows, x : x + span] ^= change.reshape(rows, span)  # type: ignore[attr-defined]
+            plane[y : y + rows, x : x + span] ^= change_bytes[taken:end].reshape(rows, span)
         else:
-            _apply_tile(mirror, bytes(change), row_bytes, x, y, span)
+            _apply_tile(mirror, bytes(data[taken:end]), row_bytes, x, y, span)
+        taken = end
 
 
 def _apply_tile(mirror: bytearray, change: bytes, row_bytes: int, x: int, y: int, span: int) -> None:

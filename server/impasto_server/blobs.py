@@ -5,6 +5,9 @@ the same pixels twice costs one file, and a reader maps the file instead of copy
 
 A blob is durable when `put` returns: bytes are flushed to disk under a temporary name, then renamed, then the
 folder is flushed. A crash leaves either the whole blob or a `.part` file, which `sweep` removes.
+
+Between `put` and the journal's note of it, a blob belongs to nobody. So `put` sets the file's time also when the
+pixels were there already, and `discard` spares what is young: it goes the next time, if still nobody wants it.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import mmap
 import os
 import re
 import secrets
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +31,7 @@ __all__ = ["BlobRef", "BlobStore"]
 
 BlobRef = InputRef  # one description of stored pixels, on the wire and off it
 
+YOUNG_S = 600.0  # far longer than from a worker's `put` to the front's note
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -37,7 +42,9 @@ class BlobStore:
 
     folder: Path
 
-    def put(self, pixels: bytes | bytearray | memoryview, width: int, height: int, format: PixelFormat) -> BlobRef:
+    def put(
+        self, pixels: bytes | bytearray | memoryview, width: int, height: int, format: PixelFormat
+    ) -> BlobRef:
         """Stores a raster durably.
 
         Raises `DiskFull` when it does not fit; nothing is left behind then. ValueError for a wrong size.
@@ -47,16 +54,26 @@ class BlobStore:
             raise ValueError(f"{len(view)} bytes are not a {width}×{height} {format.value} raster")
         digest = hashlib.sha256(view).hexdigest()
         target = self.folder / digest
-        if not target.exists():
+        if not self._refreshed(target, len(view)):
             self._write(target, view)
         return BlobRef(digest, width, height, format)
 
+    def _refreshed(self, target: Path, size: int) -> bool:
+        """True if the blob is there; it counts as young again then."""
+        try:
+            os.utime(target)
+            whole = target.stat().st_size == size
+            _flush_folder(self.folder)  # another process may have renamed it a moment ago
+        except FileNotFoundError:
+            return False
+        return whole
+
     def _write(self, target: Path, view: memoryview) -> None:
         part = target.with_name(f"{target.name}.{secrets.token_hex(4)}.part")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
-            with os.fdopen(descriptor, "wb") as file:
+            with os.fdopen(os.open(part, flags, 0o600), "wb") as file:
                 file.write(view)
                 file.flush()
                 os.fsync(file.fileno())
@@ -66,7 +83,8 @@ class BlobStore:
             part.unlink(missing_ok=True)
             if error.errno in _FULL:
                 raise DiskFull(
-                    f"The disk that holds {self.folder} is full. Free some space and try again; nothing was lost."
+                    f"The disk that holds {self.folder} is full. "
+                    "Free some space and try again; nothing was lost."
                 ) from error
             raise
 
@@ -82,11 +100,29 @@ class BlobStore:
             raise NoSuchInput("The stored pixels have another size than asked for. Send the picture again.")
         return mapped
 
-    def remove(self, digest: str) -> None:
-        self._path(digest).unlink(missing_ok=True)
+    def discard(self, digest: str, younger_s: float = YOUNG_S) -> bool:
+        """Removes a blob that nobody wants, unless it was put within the last `younger_s`. True if it is gone.
+
+        Taken aside before its time is read: a `put` at the same moment either has made it young already, or
+        finds it gone and writes it anew.
+        """
+        target = self._path(digest)
+        aside = target.with_name(f"{digest}.{secrets.token_hex(4)}.part")
+        try:
+            target.replace(aside)
+        except FileNotFoundError:
+            return True
+        if time.time() - aside.stat().st_mtime < younger_s:
+            aside.replace(target)
+            return False
+        aside.unlink()
+        return True
 
     def sweep(self, keep: Iterable[str]) -> int:
-        """Removes every file that is not in `keep`: leftovers of crashes. Returns how many went."""
+        """Removes every file that is not in `keep`: leftovers of crashes. Returns how many went.
+
+        Only for the start of a server, when nobody else uses the store.
+        """
         wanted = set(keep)
         if not self.folder.is_dir():
             return 0

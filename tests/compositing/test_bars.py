@@ -86,6 +86,26 @@ def test_a_cast_is_gone_when_the_picture_was_resampled(
     assert 0.85 <= bars.gradient_ratio <= 1.15
 
 
+def wandering(seed: int) -> Callable[[FloatArray], FloatArray]:
+    """Smooth blobs about 100 px wide, ±0.015: no plane and no gain, so what it does inside cannot be known."""
+
+    def cast(picture: FloatArray) -> FloatArray:
+        noise = np.random.default_rng(seed).standard_normal(picture.shape).astype(np.float32)
+        blobs = cv2.GaussianBlur(noise, (0, 0), 48.0)
+        return picture + np.float32(0.015 / blobs.std()) * blobs
+
+    return cast
+
+
+@pytest.mark.parametrize("scene", SCENES)
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_cast_of_no_simple_form_leaves_no_seam(scene: str, seed: int) -> None:
+    mask = ellipse(384, 384, np.random.default_rng(seed))
+    bars = repaint(SCENES[scene](384, 384, seed), mask, wandering(seed))
+    assert bars.seam <= 0.75
+    assert bars.seam <= bars.seam_hard / 4
+
+
 @pytest.mark.parametrize("scene", SCENES)
 def test_the_bars_can_fail_without_colour_matching(scene: str) -> None:
     mask = ellipse(384, 384, np.random.default_rng(1))

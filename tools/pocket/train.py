@@ -65,9 +65,9 @@ PHASES = (
         0.57,
         0.8,
         (
-            Source(("shapes", 256), 0.45),
-            Source(("broad", 256), 0.4),
-            Source(("broad", 128), 0.15),
+            Source(("shapes", 256), 0.6),
+            Source(("broad", 256), 0.3),
+            Source(("broad", 128), 0.1),
         ),
     ),
 )

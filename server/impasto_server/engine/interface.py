@@ -26,11 +26,13 @@ class Cancelled(BaseException):
 
 
 class StepGate(Protocol):
-    """The one place where a running job meets the rest of the world. Engines call it; workers implement it."""
+    """The one place where a running job meets the rest of the world. Engines call it; workers implement
+    it.
+    """
 
     def check(self) -> None:
-        """Called before each denoiser call and between VAE tiles. Returns after more urgent jobs have run on this
-        device; raises `Cancelled` if the job is to stop. Costs microseconds when nothing is pending."""
+        """Called before each denoiser call and between VAE tiles. Returns after more urgent jobs have run on
+        this device; raises `Cancelled` if the job is to stop. Costs microseconds when nothing is pending."""
         ...
 
     def report(self, stage: str, step: int = 0, steps: int = 0, preview: Pixels | None = None) -> None:
@@ -38,13 +40,17 @@ class StepGate(Protocol):
         ...
 
     def wants_preview(self) -> bool:
-        """True when a preview would be shown now; false while the last one is too fresh to be worth a decode."""
+        """True when a preview would be shown now; false while the last one is too fresh to be worth a
+        decode.
+        """
         ...
 
 
 @dataclass(frozen=True, eq=False)
 class Input:
-    """An image or mask: pixels as (H, W, C) or (H, W), uint8/uint16/float32, sRGB; read-only, mapped from disk."""
+    """An image or mask: pixels as (H, W, C) or (H, W), uint8/uint16/float32, sRGB; read-only, mapped from
+    disk.
+    """
 
     ref: BlobRef
     pixels: Raster
@@ -67,7 +73,8 @@ class Engine(Protocol):
     def generate(
         self, request: GenerateRequest, image: Input | None, mask: Input | None, gate: StepGate
     ) -> Sequence[Layer]:
-        """Paints `request.takes` layers. May be entered again from inside `gate.check()` by a more urgent job.
+        """Paints `request.takes` layers. May be entered again from inside `gate.check()` by a more urgent
+        job.
 
         Raises leaves of `impasto_protocol.errors` with a sentence for the artist, and `Cancelled`.
         """

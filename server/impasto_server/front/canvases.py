@@ -15,6 +15,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import numpy as np  # noqa: F401  apply_tiles is 6 times as fast where numpy is loaded; it costs the front 11 MiB
 from impasto_protocol.errors import (
     BadImage,
     BadValue,

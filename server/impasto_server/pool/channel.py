@@ -14,6 +14,7 @@ import msgspec
 from impasto_protocol.messages import ErrorInfo, GenerateRequest, LayerInfo, ModelInfo, Pixels
 
 from impasto_server.blobs import BlobRef
+from impasto_server.records import StoredLayerInfo, StoredRequest
 
 MAX_FRAME_BYTES = 16 << 20
 LENGTH_BYTES = 4
@@ -93,12 +94,58 @@ class ModelsChanged(Event, frozen=True, tag="models"):
 WorkerCommand = Run | CancelRun | Stop
 WorkerEvent = Ready | Progress | Ended | ModelsChanged
 
+
+class _RunRecord(Run, frozen=True, tag="run"):
+    """`Run` as it is read: see `records.py`."""
+
+    generate: StoredRequest
+
+    def plain(self) -> Run:
+        return Run(self.job, self.generate.plain(), self.image, self.mask)
+
+
+class _LayerRecord(StoredLayer, frozen=True):
+    info: StoredLayerInfo
+
+    def plain(self) -> StoredLayer:
+        return StoredLayer(self.info.plain(), self.pixels)
+
+
+class _EndedRecord(Ended, frozen=True, tag="ended"):
+    layers: list[_LayerRecord] = []  # type: ignore[assignment]  # read only, and turned into `Ended` at once
+
+    def plain(self) -> Ended:
+        return Ended(
+            self.job, self.state, self.device_s, [layer.plain() for layer in self.layers], self.error
+        )
+
+
 encode = msgspec.msgpack.Encoder().encode
-decode_command = msgspec.msgpack.Decoder(WorkerCommand).decode
-decode_event = msgspec.msgpack.Decoder(WorkerEvent).decode
+_decode_command = msgspec.msgpack.Decoder(_RunRecord | CancelRun | Stop).decode
+_decode_event = msgspec.msgpack.Decoder(Ready | Progress | _EndedRecord | ModelsChanged).decode
+_decode_layers = msgspec.msgpack.Decoder(list[_LayerRecord]).decode
+
+
+def decode_command(body: bytes | bytearray) -> WorkerCommand:
+    """Raises msgspec.ValidationError or DecodeError for anything else."""
+    command = _decode_command(body)
+    return command.plain() if isinstance(command, _RunRecord) else command
+
+
+def decode_event(body: bytes | bytearray) -> WorkerEvent:
+    """Raises msgspec.ValidationError or DecodeError for anything else."""
+    event = _decode_event(body)
+    return event.plain() if isinstance(event, _EndedRecord) else event
+
+
+def decode_layers(record: bytes) -> list[StoredLayer]:
+    """The layers of a finished job as the journal keeps them: `encode(ended.layers)`."""
+    return [layer.plain() for layer in _decode_layers(record)]
 
 
 def frame(message: Command | Event) -> bytes:
-    """One length-prefixed frame."""
+    """One length-prefixed frame. ValueError if it is longer than the other side would accept."""
     body = encode(message)
+    if len(body) > MAX_FRAME_BYTES:
+        raise ValueError(f"a channel frame of {len(body)} bytes is over {MAX_FRAME_BYTES}")
     return len(body).to_bytes(LENGTH_BYTES, "little") + body

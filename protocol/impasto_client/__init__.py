@@ -1,0 +1,1 @@
+"""What every client needs, and no more than Krita's Python has: find the server, talk to it, lose nothing."""

@@ -1,0 +1,617 @@
+"""What plugins and the command line use: canvases, jobs and results that outlive any connection.
+
+A session connects again by itself, with growing pauses, and then makes the server whole: it says which event it saw
+last, and submits again, canvases included, what was not yet accepted. Submitting is idempotent, so nothing is painted
+twice; what was accepted is in the server's journal, so nothing is lost.
+
+Threads. All methods may be called from any thread and block it at most for `timeout_s`; none may be called from
+`listener`, except `Job.cancel` and reading attributes. `listener` is called on the connection's thread with every
+JobChanged and JobProgress: hand these to the host's own thread and return. Reconnecting has a thread of its own.
+"""
+
+import contextlib
+import secrets
+import threading
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Callable, Dict, Iterator, List, Optional, Set, Tuple, Union, cast
+
+from impasto_protocol import places
+from impasto_protocol.errors import (
+    BadValue,
+    ImpastoError,
+    MalformedFrame,
+    ServerUnreachable,
+    Unauthorized,
+    UnknownCanvas,
+    UnknownJob,
+    VersionUnsupported,
+    from_code,
+)
+from impasto_protocol.messages import (
+    FINAL_STATES,
+    PROTOCOL_VERSION,
+    Cancel,
+    CanvasAck,
+    CanvasPixels,
+    CanvasRef,
+    CanvasStale,
+    ClientMessage,
+    FetchInput,
+    FetchLayer,
+    Forget,
+    GenerateRequest,
+    Hello,
+    InputPixels,
+    InputRef,
+    JobChanged,
+    JobList,
+    JobProgress,
+    JobSummary,
+    LayerInfo,
+    LayerPixels,
+    ListJobs,
+    ListModels,
+    ModelInfo,
+    ModelList,
+    Problem,
+    ReadCanvas,
+    ServerMessage,
+    Submit,
+    Welcome,
+)
+from impasto_protocol.rasters import PixelFormat, row_size
+
+from impasto_client.canvas import Canvas, bands
+from impasto_client.connection import Connection
+from impasto_client.discovery import ServerAddress, client_id, find_server
+
+__all__ = ["Canvas", "Job", "Layer", "Session"]
+
+WAIT_S = 30.0  # for an answer, reconnecting included
+_FIRST_PAUSE_S = 0.1
+_LONGEST_PAUSE_S = 5.0
+_RESUBMITS = 5  # of one job, when the server says its canvas is stale
+_HOPELESS = (Unauthorized, VersionUnsupported)  # not mended by trying the same again
+
+Listener = Callable[[Union[JobChanged, JobProgress]], None]
+OnProgress = Callable[[JobProgress], None]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer of a result, with its pixels: `info.width` × `info.height` in `info.format`."""
+
+    info: LayerInfo
+    pixels: bytes
+
+
+@dataclass
+class _Record:
+    """What the session knows of a job. Changed under the session's lock only."""
+
+    state: str = "queued"
+    layers: Tuple[LayerInfo, ...] = ()
+    error: Optional[ImpastoError] = None
+    progress: Optional[JobProgress] = None
+
+
+@dataclass
+class _Unaccepted:
+    """A job the server has not said yes to. Holds the pictures, so that they can be sent again."""
+
+    request: GenerateRequest
+    urgency: str
+    pictures: Dict[str, Tuple[Canvas, bytes]]  # by field of the request: image, mask
+    attempts: int = 0
+
+
+class Job:
+    """A job of this client, by its id; made by `Session.submit` and `Session.job`."""
+
+    def __init__(self, session: "Session", job: str) -> None:
+        self.id = job
+        self._session = session
+
+    @property
+    def state(self) -> str:
+        """queued, running, done, failed or cancelled, as far as is known here."""
+        return self._session.record(self.id).state
+
+    @property
+    def layers(self) -> Tuple[LayerInfo, ...]:
+        """The layers of the result; empty until it is done."""
+        return self._session.record(self.id).layers
+
+    @property
+    def error(self) -> Optional[ImpastoError]:
+        """Why it failed or was refused."""
+        return self._session.record(self.id).error
+
+    @property
+    def progress(self) -> Optional[JobProgress]:
+        """The newest progress, if there was any."""
+        return self._session.record(self.id).progress
+
+    def wait(self, timeout_s: Optional[float] = None, on_progress: Optional[OnProgress] = None) -> List[Layer]:
+        """The layers with their pixels; an empty list when the job was cancelled.
+
+        `on_progress` is called on the waiting thread, with the newest progress only. Raises what made the job fail,
+        TimeoutError after `timeout_s`, `ServerUnreachable` when reconnecting is hopeless.
+        """
+        return self._session.wait_for(self.id, timeout_s, on_progress)
+
+    def cancel(self) -> None:
+        """Asks the server to stop; idempotent. `wait` returns when it has."""
+        self._session.cancel(self.id)
+
+    def forget(self) -> None:
+        """The result is in the document: the server may drop it."""
+        self._session.forget(self.id)
+
+
+class Session:
+    """A client's stay with the server. Use `Session.connect`; close it, or use it in a `with`."""
+
+    def __init__(
+        self,
+        find: Callable[[], ServerAddress],
+        client: str,
+        name: str,
+        last_event: int = 0,
+        listener: Optional[Listener] = None,
+        shared_memory: bool = True,
+    ) -> None:
+        self.client = client
+        self.name = name
+        self.last_event = last_event  # newest JobChanged.event seen; keep it to resume in another process
+        self._find = find
+        self._listener = listener
+        self._shared_memory = shared_memory
+        self._uploads = threading.RLock()  # held while canvases and submits are sent, so that they stay in order
+        self._changed = threading.Condition()  # guards all below; notified at each change
+        self._connection: Optional[Connection] = None
+        self._fatal: Optional[ImpastoError] = None
+        self._closed = False
+        self._records: Dict[str, _Record] = {}
+        self._unaccepted: Dict[str, _Unaccepted] = {}
+        self._again: Set[str] = set()  # unaccepted jobs to submit again
+        self._cancelled: Set[str] = set()  # asked for, not yet known to be final
+        self._answers: Dict[int, Union[ServerMessage, ImpastoError, None]] = {}
+        self._requests = 0
+        self._canvases: Dict[str, Canvas] = {}
+        self._keeper = threading.Thread(target=self._keep_connected, name="impasto-session", daemon=True)
+
+    @classmethod
+    def connect(
+        cls,
+        home: Optional[Path] = None,
+        name: str = "impasto cli",
+        client_id: Optional[str] = None,
+        *,
+        address: Optional[ServerAddress] = None,
+        last_event: int = 0,
+        listener: Optional[Listener] = None,
+        shared_memory: bool = True,
+    ) -> "Session":
+        """Connects to the server of `home` (default: `places.home()`), or to `address`.
+
+        `client_id`: 32 hex digits, to which jobs belong; None takes the home's own. Raises `ServerUnreachable`,
+        `Unauthorized`, `VersionUnsupported`.
+        """
+        folder = places.home() if home is None else home
+        find = (lambda: find_server(folder)) if address is None else (lambda: cast(ServerAddress, address))
+        client = client_id if client_id is not None else _client_id(folder)
+        session = cls(find, client, name, last_event, listener, shared_memory)
+        session._connect()
+        session._keeper.start()
+        return session
+
+    def __enter__(self) -> "Session":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the connection and the threads. Jobs go on. Idempotent."""
+        with self._changed:
+            self._closed = True
+            connection = self._connection
+            self._changed.notify_all()
+        if connection is not None:
+            connection.close()
+        if self._keeper.is_alive() and self._keeper is not threading.current_thread():
+            self._keeper.join(WAIT_S)
+
+    @property
+    def connected(self) -> bool:
+        return self._connection is not None
+
+    @property
+    def welcome(self) -> Welcome:
+        """What the server said of itself: version, limits, capabilities. Raises `ServerUnreachable`."""
+        return self._connected(WAIT_S).welcome
+
+    # ── canvases ─────────────────────────────────────────────────────────────────────────────────────────
+
+    def canvas(self, width: int, height: int, format: PixelFormat) -> Canvas:
+        """A new canvas, all bytes zero. Nothing is sent before its first `update`."""
+        canvas = Canvas(self, secrets.token_hex(8), width, height, format)
+        with self._changed:
+            self._canvases[canvas.name] = canvas
+        return canvas
+
+    def drop_canvas(self, canvas: Canvas) -> None:
+        with self._changed:
+            self._canvases.pop(canvas.name, None)
+        with self.uploading() as connection:
+            if connection is not None:
+                with contextlib.suppress(ServerUnreachable):
+                    connection.send(canvas.said_goodbye())
+
+    def read_canvas(self, canvas: Canvas, timeout_s: float) -> bytes:
+        row = row_size(canvas.width, canvas.format)
+        pieces = []
+        for y, height in bands(0, canvas.height, row):
+            reply = self._ask(lambda n, y=y, height=height: ReadCanvas(n, canvas.name, y, height), timeout_s)  # type: ignore[misc]
+            pieces.append(_pixels(reply, CanvasPixels, height * row))
+        return b"".join(pieces)
+
+    @contextlib.contextmanager
+    def uploading(self) -> Iterator[Optional[Connection]]:
+        """The right to send canvases and submits, in order; None without a connection."""
+        with self._uploads:
+            yield self._connection
+
+    # ── jobs ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    def submit(self, generate: GenerateRequest, urgency: str = "interactive", job: Optional[str] = None) -> Job:
+        """Asks for a job; returns at once. Image and mask are references of `Canvas.update`, or of the journal.
+
+        What the server says against it is raised by `Job.wait`. Without a connection the job is submitted as soon
+        as there is one. Raises `StaleCanvas` or `UnknownCanvas` for a reference that is not to be had any more.
+        """
+        pictures = self._pictures(generate)
+        name = job if job is not None else secrets.token_hex(16)
+        with self._uploads:
+            with self._changed:
+                self._records.setdefault(name, _Record())
+                self._unaccepted[name] = _Unaccepted(generate, urgency, pictures)
+            self._submit(name, self._connection)
+        return Job(self, name)
+
+    def job(self, job: str) -> Job:
+        """A job of this client that was submitted earlier, perhaps by another process."""
+        return Job(self, job)
+
+    def jobs(self, timeout_s: float = WAIT_S) -> List[JobSummary]:
+        """The client's jobs the server still keeps, oldest first."""
+        reply = self._ask(ListJobs, timeout_s)
+        if not isinstance(reply, JobList):
+            raise _unexpected(reply)
+        for summary in reply.jobs:
+            self._learn(summary)
+        return list(reply.jobs)
+
+    def models(self, timeout_s: float = WAIT_S) -> List[ModelInfo]:
+        """The models the server can paint with."""
+        reply = self._ask(ListModels, timeout_s)
+        if not isinstance(reply, ModelList):
+            raise _unexpected(reply)
+        return list(reply.models)
+
+    def fetch_layer(
+        self, job: Union[Job, str], index: int, info: Optional[LayerInfo] = None, timeout_s: float = WAIT_S
+    ) -> Layer:
+        """One layer of a finished job. `info` saves a question when the job is not known here."""
+        name = job.id if isinstance(job, Job) else job
+        if info is None:
+            if not self.record(name).layers:
+                self.jobs(timeout_s)
+            layers = self.record(name).layers
+            if not 0 <= index < len(layers):
+                raise UnknownJob("The server keeps no such result any more. Generate it again.")
+            info = layers[index]
+        row = row_size(info.width, info.format)
+        pieces = []
+        for y, height in bands(0, info.height, row):
+            reply = self._ask(lambda n, y=y, height=height: FetchLayer(n, name, index, y, height), timeout_s)  # type: ignore[misc]
+            pieces.append(_pixels(reply, LayerPixels, height * row))
+        return Layer(info, pieces[0] if len(pieces) == 1 else b"".join(pieces))
+
+    def fetch_input(self, ref: InputRef, timeout_s: float = WAIT_S) -> bytes:
+        """The pixels of an image or mask a job of this client used. Raises `NoSuchInput`."""
+        row = row_size(ref.width, ref.format)
+        pieces = []
+        for y, height in bands(0, ref.height, row):
+            reply = self._ask(lambda n, y=y, height=height: FetchInput(n, ref.digest, y, height), timeout_s)  # type: ignore[misc]
+            pieces.append(_pixels(reply, InputPixels, height * row))
+        return b"".join(pieces)
+
+    def record(self, job: str) -> _Record:
+        """A copy of what is known of a job."""
+        with self._changed:
+            return replace(self._records.get(job, _Record()))
+
+    def cancel(self, job: str) -> None:
+        with self._changed:
+            if self._records.setdefault(job, _Record()).state in FINAL_STATES:
+                return
+            self._cancelled.add(job)
+            connection = self._connection
+        if connection is not None:
+            with contextlib.suppress(ServerUnreachable):  # said again after reconnecting
+                connection.post(Cancel(job))
+
+    def forget(self, job: str) -> None:
+        self._connected(WAIT_S).send(Forget(job))
+        with self._changed:
+            self._records.pop(job, None)
+
+    def wait_for(
+        self, job: str, timeout_s: Optional[float], on_progress: Optional[OnProgress]
+    ) -> List[Layer]:
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        shown: Optional[JobProgress] = None
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._news(job, shown, on_progress), _left(deadline))
+                record = replace(self._records.get(job, _Record()))
+                fatal = self._fatal
+            if on_progress is not None and record.progress is not None and record.progress is not shown:
+                shown = record.progress
+                on_progress(shown)
+            if record.error is not None:
+                raise record.error
+            if record.state in FINAL_STATES:
+                return [self.fetch_layer(job, i, info) for i, info in enumerate(record.layers)]
+            if fatal is not None:
+                raise fatal
+            if deadline is not None and time.monotonic() >= deadline:
+                raise TimeoutError(f"the job is still {record.state}")
+
+    def _news(self, job: str, shown: Optional[JobProgress], on_progress: Optional[OnProgress]) -> bool:
+        record = self._records.get(job, _Record())
+        moved = on_progress is not None and record.progress is not shown
+        return moved or record.error is not None or record.state in FINAL_STATES or self._fatal is not None
+
+    # ── submitting ───────────────────────────────────────────────────────────────────────────────────────
+
+    def _pictures(self, generate: GenerateRequest) -> Dict[str, Tuple[Canvas, bytes]]:
+        pictures = {}
+        for field, ref in (("image", generate.image), ("mask", generate.mask)):
+            if isinstance(ref, CanvasRef):
+                with self._changed:
+                    canvas = self._canvases.get(ref.canvas)
+                if canvas is None:
+                    raise UnknownCanvas("This picture is not open any more. Take it again, and try again.")
+                pictures[field] = (canvas, canvas.pixels_of(ref))
+        return pictures
+
+    def _submit(self, job: str, connection: Optional[Connection]) -> None:
+        """Sends an unaccepted job and the pictures it needs. Only under the upload lock."""
+        with self._changed:
+            unaccepted = self._unaccepted.get(job)
+            self._again.discard(job)
+        if unaccepted is None or connection is None:
+            return
+        try:
+            refs = {
+                field: canvas.send(connection, picture) for field, (canvas, picture) in unaccepted.pictures.items()
+            }
+            generate = replace(unaccepted.request, **refs)  # type: ignore[arg-type]
+            connection.send(Submit(job, generate, unaccepted.urgency))
+        except ServerUnreachable:
+            return  # the keeper submits it again
+        except ImpastoError as error:
+            self._refused(job, error)
+
+    def _refused(self, job: str, error: ImpastoError) -> None:
+        with self._changed:
+            self._unaccepted.pop(job, None)
+            record = self._records.setdefault(job, _Record())
+            record.state, record.error = "failed", error
+            self._changed.notify_all()
+
+    # ── questions ────────────────────────────────────────────────────────────────────────────────────────
+
+    def _ask(self, question: Callable[[int], ClientMessage], timeout_s: float) -> ServerMessage:
+        """The answer to a question; asked again on the next connection when this one breaks."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            connection = self._connected(max(0.0, deadline - time.monotonic()))
+            with self._changed:
+                self._requests += 1
+                number = self._requests
+                self._answers[number] = None
+            try:
+                connection.send(question(number))
+                self.wait_until(
+                    lambda n=number, c=connection: self._answers[n] is not None or self._connection is not c,  # type: ignore[misc]
+                    max(0.0, deadline - time.monotonic()),
+                )
+            except ServerUnreachable:
+                self._lost(connection)
+            finally:
+                with self._changed:
+                    answer = self._answers.pop(number)
+            if isinstance(answer, ImpastoError):
+                raise answer
+            if answer is not None:
+                return answer
+
+    def wait_until(self, condition: Callable[[], bool], timeout_s: float) -> None:
+        """Waits for a change after which `condition` holds. Raises TimeoutError."""
+        with self._changed:
+            if not self._changed.wait_for(condition, timeout_s):
+                raise TimeoutError("the server did not answer in time")
+
+    # ── what comes ───────────────────────────────────────────────────────────────────────────────────────
+
+    def _heard(self, message: ServerMessage) -> None:
+        """On the connection's thread."""
+        with self._changed:
+            if isinstance(message, (JobChanged, JobProgress)):
+                self._heard_of_job(message)
+            elif isinstance(message, Problem):
+                self._heard_problem(message)
+            elif isinstance(message, (CanvasAck, CanvasStale)):
+                canvas = self._canvases.get(message.canvas)
+                if canvas is not None and isinstance(message, CanvasAck):
+                    canvas.heard_ack(message.sequence)
+                elif canvas is not None:
+                    canvas.heard_stale()
+            elif hasattr(message, "request") and message.request in self._answers:
+                self._answers[message.request] = message
+            self._changed.notify_all()
+        if self._listener is not None and isinstance(message, (JobChanged, JobProgress)):
+            self._listener(message)
+
+    def _heard_of_job(self, message: Union[JobChanged, JobProgress]) -> None:
+        record = self._records.setdefault(message.job, _Record())
+        self._unaccepted.pop(message.job, None)
+        if isinstance(message, JobProgress):
+            record.progress = message
+            if record.state == "queued" and message.stage != "waiting":
+                record.state = "running"
+            return
+        self.last_event = max(self.last_event, message.event)
+        record.state, record.layers = message.state, message.layers
+        if message.error is not None:
+            record.error = from_code(message.error.code, message.error.sentence)
+        if message.state in FINAL_STATES:
+            self._cancelled.discard(message.job)
+
+    def _heard_problem(self, problem: Problem) -> None:
+        error = from_code(problem.code, problem.sentence)
+        if problem.request is not None:
+            if problem.request in self._answers:
+                self._answers[problem.request] = error
+        elif problem.job is not None:
+            self._heard_refusal(problem.job, error)
+        elif problem.canvas is not None and problem.canvas in self._canvases:
+            self._canvases[problem.canvas].heard_problem(error)
+        elif isinstance(error, _HOPELESS):
+            self._fatal = error
+
+    def _heard_refusal(self, job: str, error: ImpastoError) -> None:
+        unaccepted = self._unaccepted.get(job)
+        if unaccepted is not None and error.code in ("stale_canvas", "unknown_canvas"):
+            unaccepted.attempts += 1
+            if unaccepted.attempts <= _RESUBMITS:
+                for canvas, _ in unaccepted.pictures.values():
+                    canvas.heard_stale()
+                self._again.add(job)  # by the keeper: this thread must not send pictures
+                return
+        self._cancelled.discard(job)
+        if unaccepted is not None or isinstance(error, UnknownJob):
+            self._refused(job, error)
+
+    def _learn(self, summary: JobSummary) -> None:
+        with self._changed:
+            record = self._records.setdefault(summary.job, _Record())
+            if record.state not in FINAL_STATES:
+                record.state, record.layers = summary.state, summary.layers
+                if summary.error is not None:
+                    record.error = from_code(summary.error.code, summary.error.sentence)
+                self._changed.notify_all()
+
+    # ── staying connected ────────────────────────────────────────────────────────────────────────────────
+
+    def _connect(self) -> Connection:
+        hello = Hello(PROTOCOL_VERSION, self.client, self.name, self.last_event, self._shared_memory)
+        ended: List[Connection] = []
+        connection = Connection.open(
+            self._find(), hello, self._heard, lambda _: ended and self._lost(ended[0]) or None
+        )
+        with self._changed:
+            self._connection = connection
+            self._changed.notify_all()
+        ended.append(connection)
+        if connection.ended:  # before `ended` could name it
+            self._lost(connection)
+        return connection
+
+    def _lost(self, connection: Connection) -> None:
+        with self._changed:
+            if self._connection is connection:
+                self._connection = None
+                self._changed.notify_all()
+
+    def _connected(self, timeout_s: float) -> Connection:
+        """The connection, waited for. Raises `ServerUnreachable`, or why there can be none."""
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._connection is not None or self._fatal is not None or self._closed, timeout_s
+            )
+            if self._connection is not None:
+                return self._connection
+            if self._fatal is not None:
+                raise self._fatal
+        raise ServerUnreachable("There is no connection to the server. Start it with “impasto serve”.")
+
+    def _keep_connected(self) -> None:
+        """The session's own thread: connects again, submits again."""
+        pause_s = _FIRST_PAUSE_S
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._closed or self._connection is None or bool(self._again))
+                if self._closed:
+                    return
+                connection = self._connection
+                again = list(self._again)
+            if connection is not None:
+                self._submit_all(again)
+                continue
+            try:
+                self._connect()
+                pause_s = _FIRST_PAUSE_S
+                self._resume()
+            except ImpastoError as error:
+                with self._changed:
+                    if isinstance(error, _HOPELESS):
+                        self._fatal = error
+                        self._changed.notify_all()
+                    if self._closed or self._fatal is not None:
+                        return
+                    self._changed.wait_for(lambda: self._closed, pause_s)
+                pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+    def _resume(self) -> None:
+        with self._changed:
+            unaccepted, cancelled = list(self._unaccepted), list(self._cancelled)
+        self._submit_all(unaccepted)
+        for job in cancelled:
+            self.cancel(job)
+
+    def _submit_all(self, jobs: List[str]) -> None:
+        with self._uploads:
+            for job in jobs:
+                self._submit(job, self._connection)
+
+
+def _client_id(home: Path) -> str:
+    try:
+        return client_id(home)
+    except OSError as error:
+        raise BadValue(f"The folder {home} cannot be written. Set IMPASTO_HOME to one that can.") from error
+
+
+def _left(deadline: Optional[float]) -> Optional[float]:
+    return None if deadline is None else max(0.0, deadline - time.monotonic())
+
+
+def _pixels(reply: ServerMessage, kind: type, size: int) -> bytes:
+    """The bytes of a reply with pixels, which must be as many as were asked for."""
+    if not isinstance(reply, kind):
+        raise _unexpected(reply)
+    data = cast(LayerPixels, reply).pixels.data
+    if data is None or len(data) != size:
+        raise MalformedFrame("The server sent a picture of the wrong size. Bring both sides up to date.")
+    return data
+
+
+def _unexpected(reply: ServerMessage) -> MalformedFrame:
+    return MalformedFrame(f"The server answered with {reply.type}. Bring both sides up to date.")

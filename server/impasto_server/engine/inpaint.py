@@ -1,0 +1,67 @@
+"""Inpainting: what `compositing.inpaint` plans and finishes, with a model in between.
+
+The latents under the selection are let go pixel by pixel (differential diffusion), all others stay on the
+picture.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from impasto_protocol.errors import OutOfMemory
+from impasto_protocol.messages import GenerateRequest
+
+from impasto_server.compositing.fill import default_fill
+from impasto_server.compositing.inpaint import InpaintPlan, WorkPass, finish_inpaint, hires_pass, plan_inpaint
+from impasto_server.compositing.raster import FloatArray, Raster
+from impasto_server.engine.interface import Layer
+from impasto_server.engine.layers import Canvas, make_layer, take
+from impasto_server.engine.painting import Painting
+
+
+def inpaint(painting: Painting, request: GenerateRequest, canvas: Canvas, mask: Raster) -> list[Layer]:
+    """One RGBA layer per take, of the canvas' bit depth, at the box it changes. mask: (H, W), 0 keep, full
+    repaint.
+
+    Raises what `plan_inpaint` and `finish_inpaint` raise (`CompositingError`).
+    """
+    source = painting.model.source
+    plan = plan_inpaint(
+        canvas.pixels,
+        mask,
+        native=source.info.native_px,
+        strength=request.strength,
+        grid=source.family.grid,
+        latent_factor=source.family.latent_factor,
+        fill=request.fill or default_fill(request.strength),
+    )
+    if request.strength > 0.0:
+        second = painting.plan(plan.hires_strength).run if plan.hires_size else 0
+        painting.steps_planned = request.takes * (painting.plan(request.strength).run + second)
+    layers = []
+    for number in range(request.takes):
+        recipe = take(request, number)
+        generated = _repaint(painting, plan, recipe.seed) if request.strength > 0.0 else plan.base.image
+        painting.gate.report("compositing", painting.steps_done, painting.steps_planned)
+        result = finish_inpaint(plan, generated, seed=recipe.seed % 2**32)
+        metrics = {name: float(value) for name, value in result.metrics.as_dict().items()}
+        offset = (result.box.x, result.box.y)
+        layers.append(make_layer(painting, recipe, np.asarray(result.layer), offset, metrics))
+    return layers
+
+
+def _repaint(painting: Painting, plan: InpaintPlan, seed: int) -> FloatArray:
+    """The context with the selection repainted, (h, w, 3) float32 0..1, of the plan's first or second
+    size.
+    """
+    first = _pass(painting, plan.base, plan.strength, seed)
+    if plan.hires_size is None:
+        return first
+    try:
+        return _pass(painting, hires_pass(plan, first), plan.hires_strength, seed)
+    except OutOfMemory:
+        painting.gate.report("saving memory", painting.steps_done, painting.steps_planned)
+        return first
+
+
+def _pass(painting: Painting, work: WorkPass, strength: float, seed: int) -> FloatArray:
+    return painting.decode(painting.from_picture(painting.encode(work.filled), strength, seed, work.release))

@@ -1,0 +1,180 @@
+"""One job at work on one model: the stages every kind of job is made of.
+
+Each stage meets the step gate through the hooks, climbs down the out-of-memory ladder by itself and may be
+repeated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import ceil
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from impasto_protocol.errors import BadModel
+
+from impasto_server.compositing.raster import FloatArray
+from impasto_server.engine import loading
+from impasto_server.engine.gate_hooks import Held, SteeredScheduler
+from impasto_server.engine.interface import StepGate
+from impasto_server.engine.loading import LoadedModel
+from impasto_server.engine.memory import Tier, attempt, last_tier
+
+Result = TypeVar("Result")
+
+# Fewer steps than this cannot take a picture anywhere: weak img2img runs that many of a longer schedule.
+LEAST_STEPS = 4
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """`run` denoising steps are the last ones of a schedule of `total`."""
+
+    total: int
+    run: int
+
+    @property
+    def strength(self) -> float:
+        """What makes a stock img2img pipeline, which cuts off int(total × strength) steps, run exactly
+        `run`.
+        """
+        return 1.0 if self.run == self.total else (self.run + 0.5) / self.total
+
+
+def schedule(steps: int, strength: float, longest: int) -> Schedule:
+    """Which steps an img2img pass of `strength` (above 0, up to 1) runs: from step round(N·(1 − strength))
+    on.
+
+    N is `steps`, scaled up so that at least `LEAST_STEPS` run (or `steps`, if that is fewer), within the
+    sampler's `longest` schedule: for 20 steps, strength 0.1 runs the last 4 of 40, 0.3 6 of 20, 0.9 18 of 20.
+    """
+    total = min(max(steps, ceil(min(LEAST_STEPS, steps) / strength - 1e-9)), max(longest, 1))
+    return Schedule(total, max(total - round(total * (1.0 - strength)), 1))
+
+
+@dataclass(eq=False)
+class Painting:
+    """A job's own state. `steps_planned` of `progress` count over all passes and takes."""
+
+    model: LoadedModel
+    gate: StepGate
+    prompt: str
+    negative: str
+    guidance: float
+    steps: int
+    tier: Tier = Tier.FULL
+    steps_done: int = 0
+    steps_planned: int = 0
+    _embeds: dict[str, Any] | None = None
+
+    def before_forward(self, module: str) -> None:
+        """See `gate_hooks.SteppedJob`."""
+        self.gate.check()
+        self.model.set_up(self.tier, module)
+
+    def plan(self, strength: float) -> Schedule:
+        """The schedule of one pass of this job over a picture."""
+        config = self.model.components.scheduler.config
+        longest = config.get("original_inference_steps") or config.get("num_train_timesteps") or 1000
+        return schedule(self.steps, strength, longest)
+
+    def encode(self, picture: FloatArray) -> torch.Tensor:
+        """z₀ of a picture (h, w, 3) float32 0..1, sides multiples of the grid: (1, C, h/f, w/f)."""
+        self.gate.report("encoding")
+
+        def work() -> torch.Tensor:
+            self.model.set_up(self.tier, "vae")
+            return loading.encode(self.model.modules["vae"], picture)
+
+        return self._attempt(work, "reading the picture")
+
+    def from_noise(self, size: tuple[int, int], seed: int) -> torch.Tensor:
+        """Latents of a new picture of `size` (width, height): all steps, from pure noise."""
+        return self._sample(self.steps, None, seed, {"width": size[0], "height": size[1]})
+
+    def from_picture(
+        self,
+        latents: torch.Tensor,
+        strength: float,
+        seed: int,
+        release: Callable[[int], FloatArray] | None = None,
+    ) -> torch.Tensor:
+        """Latents of a repainted picture. `release` makes the soft mask for a number of steps
+        (`WorkPass.release`).
+        """
+        plan = self.plan(strength)
+        held = Held(release(plan.run)) if release is not None else None
+        arguments = {"image": latents, "strength": plan.strength}
+        return self._sample(plan.run, held, seed, arguments, total=plan.total)
+
+    def decode(self, latents: torch.Tensor) -> FloatArray:
+        """(h, w, 3) float32 0..1. Raises `BadModel` when the model's numbers left the range of its dtype."""
+        self.gate.report("decoding", self.steps_done, self.steps_planned)
+
+        def work() -> FloatArray:
+            self.model.set_up(self.tier, "vae")
+            return np.asarray(loading.decode(self.model.modules["vae"], latents), np.float32)
+
+        picture = self._attempt(work, "finishing the picture")
+        if not np.isfinite(picture).all():
+            raise BadModel(
+                f"“{self.model.source.info.title}” painted a broken picture (not a number). "
+                "Lower the guidance, or use another copy of the model."
+            )
+        return picture
+
+    def _sample(
+        self, run: int, held: Held | None, seed: int, arguments: dict[str, Any], total: int | None = None
+    ) -> torch.Tensor:
+        family, components = self.model.source.family, self.model.components
+        start = self.steps_done
+        embeds = self._embedded()
+
+        def on_step(index: int, estimate: torch.Tensor) -> None:
+            self.steps_done = start + index + 1
+            shown = self.model.latent_preview.picture(estimate) if self.gate.wants_preview() else None
+            self.gate.report("sampling", self.steps_done, self.steps_planned, shown)
+
+        def work() -> torch.Tensor:
+            self.model.set_up(self.tier, family.denoiser)
+            self.steps_done = start
+            self.gate.report("sampling", start, self.steps_planned)
+            scheduler = SteeredScheduler(family.scheduler(components), run, on_step, held)
+            build = family.image_pipeline if "image" in arguments else family.text_pipeline
+            latents: torch.Tensor = build(components, scheduler)(
+                **embeds,
+                **arguments,
+                num_inference_steps=total or run,
+                guidance_scale=self.guidance,
+                generator=torch.Generator("cpu").manual_seed(seed),
+                output_type="latent",
+            ).images
+            return latents
+
+        return self._attempt(work, "painting this size")
+
+    def _embedded(self) -> dict[str, Any]:
+        if self._embeds is None:
+
+            def work() -> dict[str, Any]:
+                self.model.set_up(self.tier, "text_encoder")
+                family = self.model.source.family
+                with torch.no_grad():
+                    return family.embed(
+                        self.model.components, self.prompt, self.negative, self.guidance, self.model.device
+                    )
+
+            self._embeds = self._attempt(work, "reading the prompt")
+        return self._embeds
+
+    def _attempt(self, work: Callable[[], Result], what: str) -> Result:
+        return attempt(work, self._step_down, what)
+
+    def _step_down(self) -> Tier | None:
+        if self.tier >= last_tier(self.model.device):
+            return None
+        self.tier = Tier(self.tier + 1)
+        self.gate.report("saving memory", self.steps_done, self.steps_planned)
+        return self.tier

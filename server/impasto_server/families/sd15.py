@@ -1,0 +1,164 @@
+"""Stable Diffusion 1.x and 2.x, everything of that architecture, and Pocket: one UNet, one CLIP text
+encoder.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from impasto_server.families.interface import Components, Config, Defaults, FamilyMismatch
+
+if TYPE_CHECKING:
+    from diffusers import StableDiffusionImg2ImgPipeline, StableDiffusionPipeline
+
+# Samplers whose latents after step i stand exactly at the noise level of step i + 1, which the soft mask
+# needs. PNDM repeats a step and lags behind in img2img; UniPC's corrector computes the latents anew from the
+# step before and so forgets the mask; second-order ones stop between levels. Those models get DPM++ 2M on the
+# same schedule.
+_STEERABLE = (
+    "DDIMScheduler",
+    "DPMSolverMultistepScheduler",
+    "EulerAncestralDiscreteScheduler",
+    "EulerDiscreteScheduler",
+    "LCMScheduler",
+)
+# Activations of one UNet call (guided, so a batch of two) and of the VAE's decoder at its widest, measured as
+# bytes per picture pixel at 16 bits: 128 channels at full size, in and out of a residual block.
+_BYTES_PER_PX = 128 * 2 * 6
+
+
+class SD15:
+    """The family's declaration."""
+
+    name = "sd15"
+    capabilities = ("text", "image", "mask")
+    grid = 8
+    latent_factor = 8
+    denoiser = "unet"
+    component_classes: Mapping[str, tuple[str, ...]] = {
+        "unet": ("UNet2DConditionModel",),
+        "vae": ("AutoencoderKL", "AutoencoderTiny"),
+        "text_encoder": ("CLIPTextModel",),
+        "tokenizer": ("CLIPTokenizer", "CLIPTokenizerFast"),
+        "scheduler": (
+            *_STEERABLE,
+            "DDPMScheduler",
+            "DEISMultistepScheduler",
+            "DPMSolverSinglestepScheduler",
+            "HeunDiscreteScheduler",
+            "KDPM2AncestralDiscreteScheduler",
+            "KDPM2DiscreteScheduler",
+            "LMSDiscreteScheduler",
+            "PNDMScheduler",
+            "UniPCMultistepScheduler",
+        ),
+    }
+
+    def recognises(self, index: Config) -> bool:
+        return index.get("_class_name") in ("StableDiffusionPipeline", "StableDiffusionImg2ImgPipeline")
+
+    def defaults(self, denoiser: Config, vae: Config) -> Defaults:
+        channels = denoiser.get("in_channels", 4)
+        if channels != 4:
+            raise FamilyMismatch(
+                f"This model takes {channels} channels where plain Stable Diffusion takes 4: it is made for "
+                "inpainting or editing only, which is not supported yet. Use the model it was made from."
+            )
+        blocks = vae.get("block_out_channels")
+        factor = 2 ** (len(blocks) - 1) if isinstance(blocks, list) else self.latent_factor
+        if factor != self.latent_factor:
+            raise FamilyMismatch(f"This model's autoencoder shrinks pictures {factor}-fold, not 8-fold.")
+        sample_size = denoiser.get("sample_size")
+        side = sample_size[0] if isinstance(sample_size, list) and sample_size else sample_size
+        if not isinstance(side, int) or side <= 0:
+            raise FamilyMismatch("This model's UNet does not say which picture size it was trained at.")
+        # 7.5 is what the authors of Stable Diffusion chose; 20 steps of DPM++ 2M converge (Lu et al. 2022,
+        # fig. 3).
+        return Defaults(native_px=side * factor, steps=20, guidance=7.5)
+
+    def working_bytes(self, width: int, height: int) -> int:
+        return width * height * _BYTES_PER_PX
+
+    def load(self, folder: Path, dtype: Any, variant: str | None) -> Components:
+        from diffusers import StableDiffusionPipeline
+
+        pipeline = StableDiffusionPipeline.from_pretrained(
+            folder,
+            dtype=dtype,
+            variant=variant,
+            use_safetensors=True,
+            local_files_only=True,
+            safety_checker=None,
+            feature_extractor=None,
+            image_encoder=None,
+            requires_safety_checker=False,
+            scheduler=_read_scheduler(folder),
+        )
+        modules = {name: getattr(pipeline, name).eval() for name in ("unet", "vae", "text_encoder")}
+        if modules["vae"].config.force_upcast:  # its activations leave the range of float16
+            modules["vae"].float()
+        return Components(modules, {"tokenizer": pipeline.tokenizer}, pipeline.scheduler)
+
+    def scheduler(self, components: Components) -> Any:
+        return copy.deepcopy(components.scheduler)
+
+    def embed(
+        self, components: Components, prompt: str, negative: str, guidance: float, device: str
+    ) -> dict[str, Any]:
+        pipeline = self._build("StableDiffusionPipeline", components, text=True)
+        positive, opposite = pipeline.encode_prompt(
+            prompt, device, 1, guidance > 1.0, negative_prompt=negative
+        )
+        return {"prompt_embeds": positive, "negative_prompt_embeds": opposite}
+
+    def text_pipeline(self, components: Components, scheduler: Any) -> StableDiffusionPipeline:
+        return self._build("StableDiffusionPipeline", components, scheduler)
+
+    def image_pipeline(self, components: Components, scheduler: Any) -> StableDiffusionImg2ImgPipeline:
+        return self._build("StableDiffusionImg2ImgPipeline", components, scheduler)
+
+    def _build(self, name: str, components: Components, scheduler: Any = None, text: bool = False) -> Any:
+        """A pipeline around the shared modules, by its class: `from_pipe` would cast them in place.
+
+        It gets only what it runs. Prompts arrive embedded and pictures as latents, so a sampling pipeline has
+        neither text encoder nor autoencoder, and its device is the denoiser's even while those rest
+        elsewhere.
+        """
+        import diffusers
+
+        pipeline = getattr(diffusers, name)(
+            vae=None,
+            text_encoder=components.modules["text_encoder"] if text else None,
+            tokenizer=components.other["tokenizer"] if text else None,
+            unet=None if text else components.modules["unet"],
+            scheduler=scheduler,
+            safety_checker=None,
+            feature_extractor=None,
+            requires_safety_checker=False,
+        )
+        pipeline.set_progress_bar_config(disable=True)
+        return pipeline
+
+
+def _read_scheduler(folder: Path) -> Any:
+    """The model's scheduler, or DPM++ 2M on the same noise schedule where it is not steerable; with the two
+    values that old configs have wrong for Stable Diffusion and that every pipeline would put right with a
+    warning.
+    """
+    import diffusers
+
+    name = json.loads((folder / "model_index.json").read_bytes())["scheduler"][1]
+    given = getattr(diffusers, name).from_pretrained(folder / "scheduler", local_files_only=True)
+    # "_" marks diffusers' own notes; the last two are choices of a solver, and mean nothing to another.
+    foreign = () if name in _STEERABLE else ("algorithm_type", "solver_type")
+    config = {key: value for key, value in given.config.items() if key[0] != "_" and key not in foreign}
+    config.update({k: v for k, v in {"clip_sample": False, "steps_offset": 1}.items() if k in config})
+    kind = type(given) if name in _STEERABLE else diffusers.DPMSolverMultistepScheduler
+    return kind.from_config(config)
+
+
+FAMILY = SD15()

@@ -1,0 +1,205 @@
+"""Which job runs next, and where. Pure: no threads, no files, no torch; the clock comes from outside.
+
+live > interactive > batch        a job that has waited `patience_s` counts as one class higher
+between clients of one class      whoever has used the device least (start-time fair queuing,
+                                  Goyal, Vin and Cheng 1996, with measured device seconds)
+within one client                 in the order of acceptance
+every worker busy                 a job may be put on top of a less urgent one, which then waits in its step
+                                  gate; levels on one worker rise strictly, so at most three jobs nest
+live                              one slot per client: a newer input takes the place of one still waiting
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+__all__ = ["Scheduler", "Turn", "Urgency"]
+
+PATIENCE_S = 120.0
+FIRST_GUESS_S = 5.0  # device time of a job before any has been measured
+MEMORY = 0.8  # weight of the past in the running mean of device times
+
+
+class Urgency(IntEnum):
+    BATCH = 0
+    INTERACTIVE = 1
+    LIVE = 2
+
+
+@dataclass(frozen=True)
+class Turn:
+    """Run `job` on `worker` now."""
+
+    worker: int
+    job: int
+
+
+@dataclass
+class _Waiting:
+    job: int  # rises with acceptance
+    client: str
+    urgency: Urgency
+    since_s: float
+
+
+@dataclass
+class _Running:
+    job: int
+    client: str
+    level: Urgency  # what it takes to run on top of it: more than this
+    charged_s: float
+
+
+@dataclass
+class _Worker:
+    ready: bool = False
+    stack: list[_Running] = field(default_factory=list)  # the last one holds the device
+
+
+class Scheduler:
+    """Owner of the queue. Jobs are numbers that rise with acceptance; `clock` gives seconds that never fall."""
+
+    def __init__(
+        self, clock: Callable[[], float], workers: int = 1, *, patience_s: float = PATIENCE_S
+    ) -> None:
+        self._clock = clock
+        self._patience_s = patience_s
+        self._waiting: dict[int, _Waiting] = {}
+        self._workers = [_Worker() for _ in range(workers)]
+        self._used_s: dict[str, float] = {}  # virtual time of each client
+        self._now_s = 0.0  # virtual time of the system: that of the client served last
+        self.expected_s = FIRST_GUESS_S  # running mean of measured device times
+
+    # ── what the desk tells ──────────────────────────────────────────────────────────────────────────────
+
+    def add(self, job: int, client: str, urgency: Urgency) -> int | None:
+        """Queues a job. Returns the waiting live job of the same client whose place it takes, if any."""
+        if job in self._waiting or self.worker_of(job) is not None:
+            raise ValueError(f"job {job} is here already")
+        if not self._is_active(client):
+            # Idleness earns no credit: who comes back stands level with whoever is served now.
+            self._used_s[client] = max(self._used_s.get(client, 0.0), self._now_s)
+        replaced = self._live_slot(client) if urgency is Urgency.LIVE else None
+        if replaced is not None:
+            del self._waiting[replaced]
+        self._waiting[job] = _Waiting(job, client, urgency, self._clock())
+        return replaced
+
+    def remove(self, job: int) -> bool:
+        """Takes a waiting job out of the queue. False if it does not wait."""
+        waiting = self._waiting.pop(job, None)
+        if waiting is not None:
+            self._tidy(waiting.client)
+        return waiting is not None
+
+    def ready(self, worker: int) -> None:
+        """The worker can take jobs."""
+        self._workers[worker].ready = True
+
+    def ended(self, worker: int, job: int, device_s: float) -> None:
+        """The job has left the worker, after holding the device for `device_s`."""
+        stack = self._workers[worker].stack
+        running = next(running for running in stack if running.job == job)
+        stack.remove(running)
+        self._used_s[running.client] += device_s - running.charged_s
+        if device_s > 0:
+            self.expected_s = MEMORY * self.expected_s + (1 - MEMORY) * device_s
+        self._tidy(running.client)
+
+    def lost(self, worker: int) -> tuple[int, ...]:
+        """The worker died. Returns its jobs, the one that held the device last; they no longer run anywhere."""
+        jobs = tuple(running.job for running in self._workers[worker].stack)
+        for job in jobs:
+            self.ended(worker, job, 0.0)
+        self._workers[worker].ready = False
+        return jobs
+
+    # ── what it decides ──────────────────────────────────────────────────────────────────────────────────
+
+    def next(self) -> Turn | None:
+        """The next job and its worker; it counts as running from now on. None: nothing can start now."""
+        for waiting in sorted(self._waiting.values(), key=self._rank):
+            worker = self._place(waiting)
+            if worker is not None:
+                return self._begin(worker, waiting)
+        return None
+
+    def _rank(self, waiting: _Waiting) -> tuple[int, float, int]:
+        return (-self._level(waiting), self._used_s[waiting.client], waiting.job)
+
+    def _level(self, waiting: _Waiting) -> int:
+        """The class it counts as in the queue: one up for each `patience_s` it has waited."""
+        aged = int((self._clock() - waiting.since_s) // self._patience_s)
+        return min(waiting.urgency + aged, Urgency.LIVE)
+
+    def _place(self, waiting: _Waiting) -> int | None:
+        """A free worker, else the one with the least urgent job, if that is less urgent than this."""
+        ready = [number for number, worker in enumerate(self._workers) if worker.ready]
+        if not ready:
+            return None
+        best = min(ready, key=lambda number: (self._held(number), len(self._workers[number].stack), number))
+        return best if self._held(best) < waiting.urgency else None
+
+    def _held(self, worker: int) -> int:
+        stack = self._workers[worker].stack
+        return stack[-1].level if stack else -1
+
+    def _begin(self, worker: int, waiting: _Waiting) -> Turn:
+        del self._waiting[waiting.job]
+        # A batch job that aged is not pushed aside by the next interactive one; live input passes everything.
+        level = max(waiting.urgency, min(Urgency(self._level(waiting)), Urgency.INTERACTIVE))
+        self._now_s = max(self._now_s, self._used_s[waiting.client])
+        self._used_s[waiting.client] += self.expected_s  # corrected when it ends
+        self._workers[worker].stack.append(_Running(waiting.job, waiting.client, level, self.expected_s))
+        return Turn(worker, waiting.job)
+
+    # ── what others may ask ──────────────────────────────────────────────────────────────────────────────
+
+    def worker_of(self, job: int) -> int | None:
+        """The worker that runs the job."""
+        for number, worker in enumerate(self._workers):
+            if any(running.job == job for running in worker.stack):
+                return number
+        return None
+
+    def any_ready(self) -> bool:
+        return any(worker.ready for worker in self._workers)
+
+    def order(self) -> list[int]:
+        """Waiting jobs in the order they would start if none came and each took `expected_s`."""
+        used_s = dict(self._used_s)
+        queues: dict[int, dict[str, list[int]]] = {}  # level → client → jobs, the next one last
+        for waiting in sorted(self._waiting.values(), key=lambda waiting: -waiting.job):
+            queues.setdefault(self._level(waiting), {}).setdefault(waiting.client, []).append(waiting.job)
+        order = []
+        for level in sorted(queues, reverse=True):
+            clients = queues[level]
+            while clients:
+                client = min(clients, key=lambda client: (used_s[client], clients[client][-1]))
+                order.append(clients[client].pop())
+                used_s[client] += self.expected_s
+                if not clients[client]:
+                    del clients[client]
+        return order
+
+    def running(self) -> int:
+        """How many jobs are on workers, waiting in gates included."""
+        return sum(len(worker.stack) for worker in self._workers)
+
+    def _live_slot(self, client: str) -> int | None:
+        for waiting in self._waiting.values():
+            if waiting.client == client and waiting.urgency is Urgency.LIVE:
+                return waiting.job
+        return None
+
+    def _is_active(self, client: str) -> bool:
+        return any(waiting.client == client for waiting in self._waiting.values()) or any(
+            running.client == client for worker in self._workers for running in worker.stack
+        )
+
+    def _tidy(self, client: str) -> None:
+        """Forgets an idle client that owes nothing, so that years of clients do not add up."""
+        if not self._is_active(client) and self._used_s[client] <= self._now_s:
+            del self._used_s[client]

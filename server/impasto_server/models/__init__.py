@@ -1,0 +1,1 @@
+"""Which models there are, and what a model folder holds. Imports no torch and maps no weights."""

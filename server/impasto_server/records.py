@@ -1,0 +1,49 @@
+"""Requests and results as msgpack, for the journal and for the channel to a worker.
+
+msgspec cannot read a field that may hold one of two dataclasses, as `GenerateRequest.image` does. Behind the
+front's door that choice is gone: canvases have become stored pixels. The subclasses here say so, and are only
+ever read into; everybody else sees the protocol's own classes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+from impasto_protocol.messages import GenerateRequest, InputRef, LayerInfo, Recipe
+
+__all__ = ["StoredLayerInfo", "StoredRequest", "pack", "unpack_request"]
+
+
+@dataclass(frozen=True)
+class StoredRequest(GenerateRequest):
+    image: InputRef | None = None
+    mask: InputRef | None = None
+
+    def plain(self) -> GenerateRequest:
+        return GenerateRequest(**vars(self))
+
+
+@dataclass(frozen=True)
+class _StoredRecipe(Recipe):
+    request: StoredRequest
+
+    def plain(self) -> Recipe:
+        return Recipe(**{**vars(self), "request": self.request.plain()})
+
+
+@dataclass(frozen=True)
+class StoredLayerInfo(LayerInfo):
+    recipe: _StoredRecipe
+
+    def plain(self) -> LayerInfo:
+        return LayerInfo(**{**vars(self), "recipe": self.recipe.plain()})
+
+
+pack = msgspec.msgpack.Encoder().encode
+_decode_request = msgspec.msgpack.Decoder(StoredRequest).decode
+
+
+def unpack_request(record: bytes) -> GenerateRequest:
+    """Raises msgspec.ValidationError for anything that `pack` did not write."""
+    return _decode_request(record).plain()

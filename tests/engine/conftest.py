@@ -1,0 +1,101 @@
+"""One home with tiny models for all engine tests; engines are cheap, models are not."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from impasto_protocol.messages import InputRef
+from impasto_protocol.rasters import PixelFormat
+from impasto_server.engine.interface import Input, Raster
+
+from tests.fixtures import tiny
+
+_FORMATS = {
+    ("uint8", 1): PixelFormat.GRAY8,
+    ("uint8", 3): PixelFormat.RGB8,
+    ("uint8", 4): PixelFormat.RGBA8,
+    ("uint16", 1): PixelFormat.GRAY16,
+    ("uint16", 4): PixelFormat.RGBA16,
+    ("float32", 1): PixelFormat.DEPTH32F,
+}
+
+
+@pytest.fixture(scope="session")
+def tiny_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Models: `tiny` (KL autoencoder, DDIM), `ancestral` (the same weights, Euler ancestral), `little` (tiny
+    autoencoder, pooled text as in Pocket, DPM++ 2M)."""
+    import torch
+
+    torch.set_num_threads(1)
+    home = tmp_path_factory.mktemp("home")
+    tiny.build(home / "models" / "tiny")
+    shutil.copytree(home / "models" / "tiny", home / "models" / "ancestral")
+    tiny.use_scheduler(home / "models" / "ancestral", "EulerAncestralDiscreteScheduler")
+    tiny.build(
+        home / "models" / "little", vae="tiny", pocket_like=True, scheduler="DPMSolverMultistepScheduler"
+    )
+    return home
+
+
+@pytest.fixture(scope="session")
+def engine(tiny_home: Path) -> Any:
+    from impasto_server.engine.diffusion import DiffusionEngine
+
+    return DiffusionEngine(device="cpu", home=tiny_home)
+
+
+def as_input(pixels: Raster, digest: str = "0" * 64) -> Input:
+    channels = 1 if pixels.ndim == 2 else pixels.shape[2]
+    height, width = pixels.shape[:2]
+    return Input(InputRef(digest, width, height, _FORMATS[(pixels.dtype.name, channels)]), pixels)
+
+
+def picture(height: int, width: int, channels: int = 3, dtype: str = "uint8", seed: int = 0) -> Raster:
+    """Soft colours with some noise; alpha, where there is one, varies."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    waves = [0.5 + 0.4 * np.sin(x / (9 + 4 * c) + c) * np.cos(y / (11 + 3 * c)) for c in range(channels)]
+    values = np.clip(np.stack(waves, -1) + rng.normal(0, 0.01, (height, width, channels)), 0, 1)
+    peak = 255 if dtype == "uint8" else 65535
+    pixels = (values * peak + 0.5).astype(dtype)
+    return pixels[:, :, 0] if channels == 1 else pixels
+
+
+def disc(height: int, width: int, x: int, y: int, radius: int) -> Raster:
+    """A round mask: 255 inside."""
+    row, column = np.mgrid[0:height, 0:width]
+    return np.where((column - x) ** 2 + (row - y) ** 2 <= radius**2, 255, 0).astype(np.uint8)
+
+
+@pytest.fixture
+def failing() -> Any:
+    """`with failing(engine, part, error, times): …`: calls of a part of the tiny model raise it.
+
+    Parts: unet, text_encoder, vae.encoder, vae.decoder.
+    """
+
+    @contextmanager
+    def fail(engine: Any, part: str, error: Exception, times: int = 10**9) -> Iterator[None]:
+        model = next(m for m in engine._loaded.values() if m.source.info.model == "tiny")
+        name, _, inside = part.partition(".")
+        module = getattr(model.modules[name], inside) if inside else model.modules[name]
+        left = [times]
+
+        def before(*_: object) -> None:
+            if left[0] > 0:
+                left[0] -= 1
+                raise error
+
+        handle = module.register_forward_pre_hook(before)
+        try:
+            yield
+        finally:
+            handle.remove()
+
+    return fail

@@ -1,0 +1,80 @@
+"""A pre-empted job ends as if nothing had happened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from impasto_protocol.messages import GenerateRequest
+from impasto_server.engine.interface import Cancelled, Input
+
+from tests.engine.conftest import as_input, disc, picture
+from tests.engine.gates import Canceller, Listener, Yielding
+
+REQUEST = GenerateRequest(prompt="a red circle", model="tiny", steps=5, seed=7)
+IMAGE, MASK = as_input(picture(64, 64)), as_input(disc(64, 64, 30, 34, 14))
+
+KINDS: dict[str, tuple[GenerateRequest, Input | None, Input | None]] = {
+    "text": (REQUEST, None, None),
+    "text, two takes, two passes": (replace(REQUEST, takes=2, width=96, height=96, steps=3), None, None),
+    "image": (replace(REQUEST, strength=0.6), IMAGE, None),
+    "mask": (replace(REQUEST, strength=0.9), IMAGE, MASK),
+    "mask, ancestral": (replace(REQUEST, model="ancestral"), IMAGE, MASK),
+    "little": (replace(REQUEST, model="little"), None, None),
+}
+INTRUDERS: dict[str, tuple[GenerateRequest, Input | None, Input | None]] = {
+    "the same model, other steps": (replace(REQUEST, seed=1, steps=2, width=40, height=72), None, None),
+    "the same model, inpainting": (replace(REQUEST, seed=2, steps=2, guidance=1.0), IMAGE, MASK),
+    "another sampler": (replace(REQUEST, model="ancestral", steps=2), None, None),
+    "another model": (replace(REQUEST, model="little", steps=2), None, None),
+}
+
+
+def paint(engine: Any, job: tuple[GenerateRequest, Input | None, Input | None], gate: Any) -> list[bytes]:
+    return [layer.pixels.tobytes() for layer in engine.generate(*job, gate)]
+
+
+@pytest.mark.parametrize("intruder", INTRUDERS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_job_interrupted_at_every_step_ends_bit_identical(engine: Any, kind: str, intruder: str) -> None:
+    alone = paint(engine, KINDS[kind], Listener())
+    other_alone = paint(engine, INTRUDERS[intruder], Listener())
+    during: list[list[bytes]] = []
+    gate = Yielding(other=lambda: during.append(paint(engine, INTRUDERS[intruder], Listener())))
+    assert paint(engine, KINDS[kind], gate) == alone
+    assert len(during) > KINDS[kind][0].takes * 3
+    assert all(result == other_alone for result in during)
+
+
+def test_jobs_may_nest_deeper(engine: Any) -> None:
+    alone = paint(engine, KINDS["mask"], Listener())
+    innermost = Yielding(other=lambda: paint(engine, INTRUDERS["another model"], Listener()))
+    middle = Yielding(other=lambda: paint(engine, INTRUDERS["the same model, other steps"], innermost))
+    assert paint(engine, KINDS["mask"], middle) == alone
+
+
+def test_a_cancelled_intruder_leaves_no_trace(engine: Any) -> None:
+    alone = paint(engine, KINDS["mask"], Listener())
+
+    def intrude() -> None:
+        with pytest.raises(Cancelled):
+            paint(engine, INTRUDERS["the same model, inpainting"], Canceller(at=3))
+
+    assert paint(engine, KINDS["mask"], Yielding(other=intrude)) == alone
+
+
+def test_an_intruder_short_of_memory_leaves_no_trace(engine: Any, failing: Callable[..., Any]) -> None:
+    """It slices attention and tiles the autoencoder it shares with the job that waits."""
+    alone = paint(engine, KINDS["mask"], Listener())
+    lowered = []
+
+    def intrude() -> None:
+        with failing(engine, "unet", torch.OutOfMemoryError("out of memory"), times=2):
+            layer = engine.generate(*INTRUDERS["the same model, other steps"], Listener())[0]
+        lowered.append(layer.info.recipe.software.get("memory"))
+
+    assert paint(engine, KINDS["mask"], Yielding(other=intrude)) == alone
+    assert set(lowered) == {"sliced"}

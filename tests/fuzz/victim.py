@@ -1,0 +1,23 @@
+"""Serves the front with the fake desk until it is told to stop. Prints its port and its token."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+
+from tests.front.harness import served
+
+
+async def main(home: Path) -> None:
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    async with served(home) as server:
+        server.desk.workers.set()
+        print(server.info.port, server.info.token, flush=True)
+        await stop.wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1])))
