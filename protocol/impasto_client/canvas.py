@@ -105,6 +105,14 @@ class Canvas:
         self._mirror = picture
         return CanvasRef(self.name, self._mirror_sequence)
 
+    def restore(self, connection: Connection) -> None:
+        """Sends the picture on a new connection, if there was one. What the server holds against it is raised by the
+        next `update`. Only under the session's upload lock; raises `ServerUnreachable`."""
+        with self._lock:
+            picture, untouched = self._pixels, self._sequence == 0
+        if not untouched and self._problem is None:
+            self.send(connection, picture)
+
     def heard_ack(self, sequence: int) -> None:
         self._acknowledged = sequence
 

@@ -48,10 +48,11 @@ TICK_S = 0.5  # how often a quiet connection is looked after
 PING_AFTER_S = 5.0  # of silence
 SILENCE_S = 15.0  # without one byte: the server is gone, or hangs
 SEND_S = 30.0  # for one message to be taken by the kernel
+_GOODBYE_S = 1.0  # a message that takes longer to be sent is cut short by `close`
 _BUFFER_BYTES = 4 << 20  # of the socket, each way: a 1024² picture in one go
 
 OnMessage = Callable[[ServerMessage], None]
-OnClosed = Callable[[ImpastoError], None]
+OnClosed = Callable[["Connection", ImpastoError], None]
 
 
 class Connection:
@@ -130,11 +131,13 @@ class Connection:
     def close(self) -> None:
         """Says goodbye and waits until the thread has ended (not when called on it). Idempotent."""
         self._closing = True
-        try:
-            with self._sending:
+        if self._sending.acquire(timeout=_GOODBYE_S):
+            try:
                 self._writer.sendall(self._wire.closing())
-        except OSError:
-            pass  # it has ended already
+            except OSError:
+                pass  # it has ended already
+            finally:
+                self._sending.release()
         self._shut()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(CONNECT_S)
@@ -171,6 +174,7 @@ class Connection:
         if folder.accepts(offer):
             self._incoming = folder
             self._outgoing = SegmentPool(folder.folder)
+            self.post(Release(offer.probe))  # the server lends memory only to who has shown that it reads there
 
     # ── the connection's thread ──────────────────────────────────────────────────────────────────────────
 
@@ -188,7 +192,7 @@ class Connection:
             self._ended = True
             self._shut()
             self._release()
-            on_closed(reason)
+            on_closed(self, reason)
 
     def _listen(self, on_message: OnMessage) -> None:
         heard = time.monotonic()
@@ -223,9 +227,9 @@ class Connection:
         """The message with its pixels in it, when they lie in shared memory."""
         if isinstance(message, (CanvasPixels, LayerPixels, InputPixels)) and message.pixels.shared is not None:
             return replace(message, pixels=self._taken(message.pixels))
-        if isinstance(message, JobProgress) and message.preview is not None:
-            if message.preview.shared is not None:
-                return replace(message, preview=self._taken(message.preview))
+        preview = message.preview if isinstance(message, JobProgress) else None
+        if isinstance(message, JobProgress) and preview is not None and preview.shared is not None:
+            return replace(message, preview=self._taken(preview))
         return message
 
     def _taken(self, pixels: Pixels) -> Pixels:
@@ -244,7 +248,7 @@ class Connection:
         """What came; None after a tick of silence."""
         try:
             count = self._reader.recv_into(self._wire.space())
-        except socket.timeout:  # noqa: UP041  not yet TimeoutError in Python 3.8 and 3.9
+        except socket.timeout:  # not yet TimeoutError in Python 3.8 and 3.9
             return None
         return self._wire.received(count)
 
@@ -278,7 +282,8 @@ class Connection:
 
     def _release(self) -> None:
         self._reader.close()
-        self._writer.close()
+        with self._sending:  # who was sending has failed by now: the connection is shut
+            self._writer.close()
         if self._outgoing is not None:
             self._outgoing.close()
 

@@ -14,6 +14,7 @@ import secrets
 import threading
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Callable, Dict, Iterator, List, Optional, Set, Tuple, Union, cast
 
@@ -201,7 +202,7 @@ class Session:
         `Unauthorized`, `VersionUnsupported`.
         """
         folder = places.home() if home is None else home
-        find = (lambda: find_server(folder)) if address is None else (lambda: cast(ServerAddress, address))
+        find = partial(find_server, folder) if address is None else (lambda: address)
         client = client_id if client_id is not None else _client_id(folder)
         session = cls(find, client, name, last_event, listener, shared_memory)
         session._connect()
@@ -357,7 +358,7 @@ class Session:
         shown: Optional[JobProgress] = None
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._news(job, shown, on_progress), _left(deadline))
+                self._changed.wait_for(partial(self._news, job, shown, on_progress), _left(deadline))
                 record = replace(self._records.get(job, _Record()))
                 fatal = self._fatal
             if on_progress is not None and record.progress is not None and record.progress is not shown:
@@ -520,21 +521,37 @@ class Session:
 
     # ── staying connected ────────────────────────────────────────────────────────────────────────────────
 
-    def _connect(self) -> Connection:
+    def _connect(self) -> None:
         hello = Hello(PROTOCOL_VERSION, self.client, self.name, self.last_event, self._shared_memory)
-        ended: List[Connection] = []
-        connection = Connection.open(
-            self._find(), hello, self._heard, lambda _: ended and self._lost(ended[0]) or None
-        )
-        with self._changed:
-            self._connection = connection
-            self._changed.notify_all()
-        ended.append(connection)
-        if connection.ended:  # before `ended` could name it
+        connection = Connection.open(self._find(), hello, self._heard, self._lost)
+        try:
+            with self._uploads:
+                self._restore(connection)
+                with self._changed:
+                    self._connection = connection
+                    closed = self._closed
+                    self._changed.notify_all()
+        except ServerUnreachable:
+            connection.close()
+            raise
+        if connection.ended:  # before it had its place here
             self._lost(connection)
-        return connection
+        if closed:
+            connection.close()
 
-    def _lost(self, connection: Connection) -> None:
+    def _restore(self, connection: Connection) -> None:
+        """Gives a new connection what the last one had: unaccepted jobs, cancels, then the canvases as they are."""
+        with self._changed:
+            unaccepted, cancelled = list(self._unaccepted), list(self._cancelled)
+            canvases = list(self._canvases.values())
+        for job in unaccepted:
+            self._submit(job, connection)
+        for job in cancelled:
+            connection.post(Cancel(job))
+        for canvas in canvases:
+            canvas.restore(connection)
+
+    def _lost(self, connection: Connection, _reason: Optional[ImpastoError] = None) -> None:
         with self._changed:
             if self._connection is connection:
                 self._connection = None
@@ -554,37 +571,30 @@ class Session:
 
     def _keep_connected(self) -> None:
         """The session's own thread: connects again, submits again."""
-        pause_s = _FIRST_PAUSE_S
+        pause_s, since = _FIRST_PAUSE_S, time.monotonic()
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._closed or self._connection is None or bool(self._again))
-                if self._closed:
+                connection, again = self._connection, list(self._again)
+                if self._closed or self._fatal is not None:
                     return
-                connection = self._connection
-                again = list(self._again)
+                if connection is None and time.monotonic() - since < _LONGEST_PAUSE_S:  # it failed at once
+                    self._changed.wait_for(lambda: self._closed, pause_s)
+                    pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+                elif connection is None:
+                    pause_s = _FIRST_PAUSE_S
             if connection is not None:
                 self._submit_all(again)
                 continue
+            since = time.monotonic()
             try:
                 self._connect()
-                pause_s = _FIRST_PAUSE_S
-                self._resume()
-            except ImpastoError as error:
+            except _HOPELESS as error:
                 with self._changed:
-                    if isinstance(error, _HOPELESS):
-                        self._fatal = error
-                        self._changed.notify_all()
-                    if self._closed or self._fatal is not None:
-                        return
-                    self._changed.wait_for(lambda: self._closed, pause_s)
-                pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
-
-    def _resume(self) -> None:
-        with self._changed:
-            unaccepted, cancelled = list(self._unaccepted), list(self._cancelled)
-        self._submit_all(unaccepted)
-        for job in cancelled:
-            self.cancel(job)
+                    self._fatal = error
+                    self._changed.notify_all()
+            except ImpastoError:
+                continue  # not there yet
 
     def _submit_all(self, jobs: List[str]) -> None:
         with self._uploads:

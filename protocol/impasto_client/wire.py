@@ -264,7 +264,7 @@ def mask(payload: bytes, key: bytes) -> List[bytes]:
         padded = len(payload) & ~3
         words = numpy.frombuffer(payload, numpy.uint32, padded // 4)
         masked = cast(bytes, (words ^ numpy.frombuffer(key, numpy.uint32)).tobytes())
-        return [masked, bytes(a ^ b for a, b in zip(payload[padded:], key))]
+        return [masked, bytes(byte ^ key[i] for i, byte in enumerate(payload[padded:]))]
     long_key = key * (min(len(payload), _CHUNK_BYTES) // 4 + 1)
     whole_key = int.from_bytes(long_key[:_CHUNK_BYTES], "little")
     pieces = []

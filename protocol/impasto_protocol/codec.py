@@ -122,8 +122,8 @@ def _reader_of(hint: Any) -> _Read:
     """The function that reads a value of this type hint."""
     if hint in _PLAIN:
         return _PLAIN[hint]
-    origin, arguments = getattr(hint, "__origin__", None), getattr(hint, "__args__", ())
-    if origin is tuple and arguments[1:] == (...,):
+    origin, arguments = getattr(hint, "__origin__", None), list(getattr(hint, "__args__", ()))
+    if origin is tuple and arguments[1:] == [...]:
         return _tuple_reader(_reader_of(arguments[0]))
     if origin is dict and arguments[0] is str:
         return _dict_reader(_reader_of(arguments[1]))
@@ -165,7 +165,7 @@ def _enum_reader(kind: Type[Enum]) -> _Read:
     return read
 
 
-def _union_reader(arguments: Tuple[Any, ...]) -> _Read:
+def _union_reader(arguments: List[Any]) -> _Read:
     """Optional[X], or Optional[Union[...]] of dataclasses told apart by their tags."""
     members = [argument for argument in arguments if argument is not type(None)]
     if len(members) == len(arguments):

@@ -1,10 +1,10 @@
 """Pixels on disk: inputs of jobs and layers of results, written once, named by their content.
 
-Front and worker share one store. A blob is a bare raster (no header) in a file named by its SHA-256, so writing
-the same pixels twice costs one file, and a reader maps the file instead of copying it through a pipe.
+Front and worker share one store. A blob is a bare raster (no header) in a file named by its SHA-256, so
+writing the same pixels twice costs one file, and a reader maps the file instead of copying it through a pipe.
 
-A blob is durable when `put` returns: bytes are flushed to disk under a temporary name, then renamed, then the
-folder is flushed. A crash leaves either the whole blob or a `.part` file, which `sweep` removes.
+A blob is durable when `put` returns: bytes are flushed to disk under a temporary name, then renamed, then
+the folder is flushed. A crash leaves either the whole blob or a `.part` file, which `sweep` removes.
 
 Between `put` and the journal's note of it, a blob belongs to nobody. So `put` sets the file's time also when the
 pixels were there already, and `discard` spares what is young: it goes the next time, if still nobody wants it.

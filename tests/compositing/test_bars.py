@@ -87,7 +87,7 @@ def test_a_cast_is_gone_when_the_picture_was_resampled(
 
 
 def wandering(seed: int) -> Callable[[FloatArray], FloatArray]:
-    """Smooth blobs about 100 px wide, ±0.015: no plane and no gain, so what it does inside cannot be known."""
+    """Smooth blobs about 100 px wide, ±0.015: no plane and no gain; what they do inside cannot be known."""
 
     def cast(picture: FloatArray) -> FloatArray:
         noise = np.random.default_rng(seed).standard_normal(picture.shape).astype(np.float32)

@@ -18,14 +18,16 @@ from impasto_server.compositing import (
     UnknownFill,
     UnsupportedRaster,
     composite,
+    finish,
     finish_inpaint,
     hires_pass,
     plan_inpaint,
 )
 from impasto_server.compositing.context import crop
+from impasto_server.compositing.masks import composite_alpha
 from impasto_server.compositing.raster import as_hwc
 
-from tests.compositing.scenes import Selection, as_document, feathered, selections, sky, texture
+from tests.compositing.scenes import Selection, as_document, ellipse, feathered, selections, sky, texture
 
 FORMATS = st.sampled_from([(dtype, n) for dtype in ("uint8", "uint16", "float32") for n in (1, 3, 4)])
 
@@ -178,6 +180,16 @@ def test_data_is_neither_matched_nor_grained() -> None:
     assert result.layer[30, 30].tolist() == [16384, 16384, 16384, 65535]
 
 
+def test_a_flat_patch_in_a_grainy_picture_is_grained() -> None:
+    document = as_document(sky(160, 160, 3), "uint8", 3)
+    mask = np.zeros((160, 160), dtype=np.uint8)
+    mask[50:110, 50:110] = 255
+    plan = plan_inpaint(document, mask, native=160)
+    result = finish_inpaint(plan, np.full_like(plan.base.image, 0.25), seed=1, match_colour=False)
+    assert result.metrics.grain_ratio == pytest.approx(1.0, abs=0.15)
+    assert result.layer[20:40, 20:40, :3].std() > 1.0
+
+
 def test_transparent_parts_are_shown_to_the_model_over_the_background() -> None:
     document = np.zeros((64, 64, 4), dtype=np.uint8)
     document[:, 32:] = (200, 100, 50, 255)
@@ -224,6 +236,31 @@ def test_a_broken_generation_is_refused() -> None:
     ):
         with pytest.raises(BadGeneration, match=words):
             finish_inpaint(plan, bad, seed=1)
+
+
+def test_strips_leave_no_trace_in_the_layer(monkeypatch: pytest.MonkeyPatch) -> None:
+    document = as_document(sky(310, 290, 3), "uint8", 3)
+    mask = ellipse(310, 290, np.random.default_rng(4))
+    plan = plan_inpaint(document, mask, native=200)
+    generated = noise_for(plan)
+    whole = finish_inpaint(plan, generated, seed=5)
+    alpha = np.rint(composite_alpha(mask) * 255)[whole.box.slices]
+    assert np.array_equal(whole.layer[:, :, 3], alpha)
+    monkeypatch.setattr(finish, "_STRIP_PIXELS", 310 * 7)
+    in_strips = finish_inpaint(plan, generated, seed=5)
+    assert in_strips.box == whole.box
+    assert np.abs(in_strips.layer.astype(int) - whole.layer).max() <= 1
+    assert np.array_equal(in_strips.layer[:, :, 3], whole.layer[:, :, 3])
+
+
+def test_a_mask_with_holes_that_are_no_numbers_keeps_them() -> None:
+    document = as_document(sky(120, 100, 3), "uint8", 3)
+    mask = np.zeros((100, 120), dtype=np.float32)
+    mask[20:30, 30:60], mask[60:80, 30:60], mask[35:55] = 1.0, 1.0, np.nan
+    plan = plan_inpaint(document, mask, native=96, fill="none")
+    result = finish_inpaint(plan, noise_for(plan), seed=1)
+    after = composite(document, result.layer, result.box.x, result.box.y)
+    assert np.array_equal(after[~(mask > 0)], document[~(mask > 0)])
 
 
 def test_a_large_selection_needs_its_layer_and_little_more() -> None:

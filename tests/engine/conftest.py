@@ -73,6 +73,11 @@ def disc(height: int, width: int, x: int, y: int, radius: int) -> Raster:
     return np.where((column - x) ** 2 + (row - y) ** 2 <= radius**2, 255, 0).astype(np.uint8)
 
 
+def model_of(engine: Any, name: str) -> Any:
+    """A model that the engine has loaded."""
+    return next(model for model in engine._loaded.values() if model.source.info.model == name)
+
+
 @pytest.fixture
 def failing() -> Any:
     """`with failing(engine, part, error, times): …`: calls of a part of the tiny model raise it.
@@ -82,7 +87,7 @@ def failing() -> Any:
 
     @contextmanager
     def fail(engine: Any, part: str, error: Exception, times: int = 10**9) -> Iterator[None]:
-        model = next(m for m in engine._loaded.values() if m.source.info.model == "tiny")
+        model = model_of(engine, "tiny")
         name, _, inside = part.partition(".")
         module = getattr(model.modules[name], inside) if inside else model.modules[name]
         left = [times]

@@ -13,7 +13,9 @@ from impasto_protocol.errors import EmptyMask, SizeMismatch
 from impasto_protocol.messages import GenerateRequest
 from impasto_protocol.rasters import PixelFormat
 from impasto_server.compositing.composite import alpha_over
+from impasto_server.compositing.inpaint import plan_inpaint
 from impasto_server.compositing.raster import as_hwc
+from impasto_server.engine.painting import Painting
 
 from tests.engine.conftest import as_input, disc, picture
 from tests.engine.gates import Listener
@@ -68,6 +70,23 @@ def test_a_large_selection_gets_a_second_pass_and_a_recipe_that_repeats_it(engin
     assert np.array_equal(engine.generate(recipe, image, mask, Listener())[0].pixels, layer.pixels)
     done = [report[1:] for report in gate.reports if report[0] == "sampling"][-1]
     assert done[0] == done[1]
+
+
+@pytest.mark.parametrize("steps", [2, 6, 20])
+def test_latents_that_are_not_released_stay_on_the_picture(
+    engine: Any, monkeypatch: pytest.MonkeyPatch, steps: int
+) -> None:
+    encoded, painted = [], []
+    encode, decode = Painting.encode, Painting.decode
+    monkeypatch.setattr(Painting, "encode", lambda *a: encoded.append(encode(*a)) or encoded[-1])
+    monkeypatch.setattr(Painting, "decode", lambda *a: painted.append(a[1]) or decode(*a))
+    pixels, mask = picture(64, 128), disc(64, 128, 24, 32, 8)
+    engine.generate(replace(REQUEST, steps=steps), as_input(pixels), as_input(mask), Listener())
+    kept = plan_inpaint(pixels, mask, native=64, fill="border").base.release(steps) == 0
+    assert 0 < kept.sum() < kept.size
+    same = (encoded[0] == painted[0]).all(1)[0].numpy()
+    assert same[kept].all()
+    assert not same[~kept].any()
 
 
 def test_an_open_fill_follows_the_strength(engine: Any) -> None:

@@ -13,7 +13,7 @@ from impasto_protocol.errors import OutOfMemory
 from impasto_protocol.messages import GenerateRequest
 from impasto_server.engine.memory import is_out_of_memory
 
-from tests.engine.conftest import as_input, disc, picture
+from tests.engine.conftest import as_input, disc, model_of, picture
 from tests.engine.gates import Listener
 
 REQUEST = GenerateRequest(prompt="a red circle", model="tiny", steps=4, seed=7)
@@ -31,8 +31,18 @@ def test_a_job_steps_down_and_finishes(
 ) -> None:
     undisturbed = engine.generate(REQUEST, IMAGE, MASK, Listener())[0]
     gate = Listener()
+    model = model_of(engine, "tiny")
+    seen = set()
+
+    def set_up(*_: object) -> None:
+        processors = {type(processor).__name__ for processor in model.denoiser.attn_processors.values()}
+        seen.add((model.modules["vae"].use_tiling, *processors))
+
+    handle = model.modules["vae"].decoder.register_forward_hook(set_up)
     with failing(engine, stage, error, failures):
         layer = engine.generate(REQUEST, IMAGE, MASK, gate)[0]
+    handle.remove()
+    assert seen == {(True, "SlicedAttnProcessor" if tier == "sliced" else "AttnProcessor2_0")}
     assert layer.info.recipe.software["memory"] == tier
     assert [stage for stage, _, _ in gate.reports].count("saving memory") == failures
     # 64 px is one tile, and sliced attention only rounds elsewhere.
@@ -73,7 +83,7 @@ def test_a_second_pass_that_does_not_fit_is_left_out(engine: Any, masked: bool) 
     request = replace(REQUEST, width=160, height=160)
     inputs = (as_input(picture(160, 160)), as_input(disc(160, 160, 80, 80, 70))) if masked else (None, None)
     full = engine.generate(request, *inputs, Listener())[0]
-    model = next(m for m in engine._loaded.values() if m.source.info.model == "tiny")
+    model = model_of(engine, "tiny")
 
     def too_large(_module: Any, arguments: tuple[Any, ...]) -> None:
         if arguments[0].shape[-1] > 10:

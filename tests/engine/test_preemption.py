@@ -11,7 +11,7 @@ import torch
 from impasto_protocol.messages import GenerateRequest
 from impasto_server.engine.interface import Cancelled, Input
 
-from tests.engine.conftest import as_input, disc, picture
+from tests.engine.conftest import as_input, disc, model_of, picture
 from tests.engine.gates import Canceller, Listener, Yielding
 
 REQUEST = GenerateRequest(prompt="a red circle", model="tiny", steps=5, seed=7)
@@ -70,11 +70,24 @@ def test_an_intruder_short_of_memory_leaves_no_trace(engine: Any, failing: Calla
     """It slices attention and tiles the autoencoder it shares with the job that waits."""
     alone = paint(engine, KINDS["mask"], Listener())
     lowered = []
+    found = []
+    vae, unet = (model_of(engine, "tiny").modules[name] for name in ("vae", "unet"))
+
+    def set_up_of_the_outer_job(*_: object) -> None:
+        if [job.steps for job in engine._stack.jobs] == [REQUEST.steps]:
+            processors = {type(processor).__name__ for processor in unet.attn_processors.values()}
+            found.append((vae.use_tiling, processors))
 
     def intrude() -> None:
         with failing(engine, "unet", torch.OutOfMemoryError("out of memory"), times=2):
             layer = engine.generate(*INTRUDERS["the same model, other steps"], Listener())[0]
         lowered.append(layer.info.recipe.software.get("memory"))
 
-    assert paint(engine, KINDS["mask"], Yielding(other=intrude)) == alone
+    handles = [part.register_forward_pre_hook(set_up_of_the_outer_job) for part in (unet, vae.decoder)]
+    try:
+        assert paint(engine, KINDS["mask"], Yielding(other=intrude)) == alone
+    finally:
+        for handle in handles:
+            handle.remove()
     assert set(lowered) == {"sliced"}
+    assert found == [(False, {"AttnProcessor2_0"})] * 6

@@ -124,7 +124,10 @@ async def test_a_header_said_twice_is_refused(tmp_path: Path) -> None:
     async with served(tmp_path) as server:
         twice = f"Authorization: Bearer {server.info.token}\r\n"
         assert await ask(server, request(server, more=twice)) in (400, 401)
-        assert await ask(server, request(server, more=f"Host: 127.0.0.1:{server.info.port}\r\n")) in (400, 421)
+        assert await ask(server, request(server, more=f"Host: 127.0.0.1:{server.info.port}\r\n")) in (
+            400,
+            421,
+        )
 
 
 async def test_headers_are_bounded_before_authentication(tmp_path: Path) -> None:

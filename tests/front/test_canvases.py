@@ -170,7 +170,9 @@ async def test_a_job_gets_the_canvas_it_named_or_none() -> None:
         ((CanvasRows("c", 1, 0, Pixels(100, 1, PixelFormat.RGBA8)), bytes(400)), BadImage),
     ],
 )
-async def test_rows_that_are_not_of_this_canvas_change_nothing(update: Any, error: type[ImpastoError]) -> None:
+async def test_rows_that_are_not_of_this_canvas_change_nothing(
+    update: Any, error: type[ImpastoError]
+) -> None:
     canvases = opened()
     with pytest.raises(error):
         await canvases.write_rows(*update)

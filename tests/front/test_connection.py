@@ -138,7 +138,9 @@ async def test_a_long_message_without_pixels_ends_the_connection(tmp_path: Path)
         assert await client.receive() is None
 
 
-async def test_a_client_that_talks_too_fast_is_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_client_that_talks_too_fast_is_let_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "Pace", lambda: Pace(per_s=1.0, burst=20))
     async with served(tmp_path) as server, server.client() as client:
         for _ in range(30):
@@ -221,7 +223,11 @@ async def test_a_gap_is_answered_once(tmp_path: Path) -> None:
         (OpenCanvas("d", 99_999, 1, RGB8), "image_too_large", {"canvas": "d"}),
         (CanvasRows("c", 2, 0, Pixels(64, 1, RGB8, b"")), "bad_image", {"canvas": "c"}),
         (CanvasRows("c", 2, 0, Pixels(64, 1, RGB8)), "bad_image", {"canvas": "c"}),
-        (CanvasRows("c", 2, 0, Pixels(64, 1, RGB8, None, SharedBytes("x", 192))), "bad_image", {"canvas": "c"}),
+        (
+            CanvasRows("c", 2, 0, Pixels(64, 1, RGB8, None, SharedBytes("x", 192))),
+            "bad_image",
+            {"canvas": "c"},
+        ),
         (CanvasTiles("c", 2, (9,), "raw", b""), "malformed_frame", {"canvas": "c"}),
         (CanvasTiles("x", 2, (9,), "raw", b""), "unknown_canvas", {"canvas": "x"}),
         (submit(image=CanvasRef("x", 1)), "unknown_canvas", {"job": JOB}),
@@ -415,7 +421,8 @@ async def test_an_answer_longer_than_a_frame_is_refused(tmp_path: Path) -> None:
 
 
 async def test_a_slow_reader_gets_each_picture_as_it_was(tmp_path: Path) -> None:
-    """Pixels are sent from the mirror itself; strokes in between must not show in what was asked for before."""
+    """Pixels are sent from the mirror itself; strokes in between must not show in what was asked for before.
+    """
     async with served(tmp_path) as server, server.client() as client:
         await with_canvas(client, 2048, 1024, value=0)
         full = tuple(range(32 * 16))

@@ -125,7 +125,9 @@ def test_outgoing_pixels_are_not_copied() -> None:
     picture[-1] = 9  # seen through the second part: it is the picture itself
     decoded = codec.decode_server(head + bytes(data))
     assert isinstance(decoded, CanvasPixels)
-    assert decoded == dataclasses.replace(reply, pixels=dataclasses.replace(reply.pixels, data=bytes(picture)))
+    assert decoded == dataclasses.replace(
+        reply, pixels=dataclasses.replace(reply.pixels, data=bytes(picture))
+    )
 
 
 def test_a_picture_split_in_parts_is_the_same_message() -> None:

@@ -1,6 +1,7 @@
 """Twenty thousand malformed frames: the server neither falls nor grows, and the next good job works.
 
-Half are random bytes, half are real messages with a few bytes changed, cut, doubled or swapped for hostile lengths.
+A third are random bytes, a third real messages with a few bytes changed, cut, doubled or swapped for hostile
+lengths, and a third well-formed messages with wild values in them.
 The server runs in its own process, so that its memory is its own.
 """
 
@@ -11,11 +12,13 @@ import os
 import random
 import subprocess
 import sys
+import zlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
+import msgpack
 import psutil
 import pytest
 from impasto_protocol import codec
@@ -52,6 +55,50 @@ GROWTH_MIB = 16
 MARKED = 2**40
 MARK = codec.encode(ReadCanvas(MARKED, "none", 0, 1))
 HOSTILE = [b"\xdd\xff\xff\xff\xff", b"\xdf\xff\xff\xff\xff", b"\xc6\xff\xff\xff\xff", b"\xdb\x7f\xff\xff\xff"]
+WILD = [
+    *(
+        0,
+        1,
+        -1,
+        63,
+        64,
+        65,
+        2**31,
+        2**63 - 1,
+        -(2**63),
+        2**64 - 1,
+        True,
+        None,
+        0.0,
+        -0.5,
+        1e308,
+        float("nan"),
+    ),
+    *(
+        "",
+        "c",
+        "rgb8",
+        "gray16",
+        "zlib",
+        "0" * 32,
+        "1-0123456789abcdef",
+        "../../server.json",
+        "x" * 5000,
+        "\0",
+    ),
+    *(b"", b"\0" * 192, b"\0" * 12288, zlib.compress(bytes(12288)), zlib.compress(bytes(1 << 26))),
+    *(
+        [],
+        [0],
+        [0, 0],
+        [2**40],
+        [-1],
+        list(range(5000)),
+        {},
+        {"type": "canvas"},
+        {"name": "1", "size": 1 << 60},
+    ),
+]
 SEEDS = [
     codec.encode(message)
     for message in (
@@ -76,9 +123,19 @@ SEEDS = [
 ]
 
 
+def wild(draw: random.Random) -> bytes:
+    message = msgpack.unpackb(draw.choice(SEEDS[1:]))
+    part = draw.choice([message, *[value for value in message.values() if isinstance(value, dict)]])
+    part[draw.choice(list(part))] = draw.choice(WILD)
+    return bytes(msgpack.packb(message))
+
+
 def malformed(draw: random.Random) -> bytes:
-    if draw.random() < 0.5:
+    kind = draw.randrange(3)
+    if kind == 0:
         return draw.randbytes(draw.choice([0, 1, 2, 8, 64, 512]))
+    if kind == 1:
+        return wild(draw)
     frame = bytearray(draw.choice(SEEDS))
     for _ in range(draw.randrange(1, 4)):
         at = draw.randrange(len(frame) or 1)
@@ -159,7 +216,8 @@ async def good_job(victim: Victim, session: aiohttp.ClientSession, job: Submit) 
 
 
 async def throw(victim: Victim, session: aiohttp.ClientSession, frames: list[bytes], greeted: bool) -> int:
-    """Throws frames at the server and waits until it has dealt with each. Returns how many ended a connection.
+    """Throws frames at the server and waits until it has dealt with each. Returns how many ended a
+    connection.
 
     `greeted`: after a Hello and with a canvas open, so that frames get past the door.
     """
@@ -179,7 +237,9 @@ async def throw(victim: Victim, session: aiohttp.ClientSession, frames: list[byt
 
 
 async def dealt_with(socket: aiohttp.ClientWebSocketResponse) -> bool:
-    """Asks for a canvas that is not there, behind a frame. True when the refusal comes, False when the server hangs up instead."""
+    """Asks for a canvas that is not there, behind a frame. True when the refusal comes, False when the server
+    hangs up instead.
+    """
     try:
         await socket.send_bytes(MARK)
         while True:

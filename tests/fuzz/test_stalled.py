@@ -28,13 +28,19 @@ def upgrade(server: Served) -> bytes:
 def frame(payload: bytes) -> bytes:
     """A client's frame with the mask zero."""
     length = len(payload)
-    head = bytes([0x82, 0x80 | length]) if length < 126 else bytes([0x82, 0x80 | 126]) + length.to_bytes(2, "big")
+    head = (
+        bytes([0x82, 0x80 | length])
+        if length < 126
+        else bytes([0x82, 0x80 | 126]) + length.to_bytes(2, "big")
+    )
     return head + bytes(4) + payload
 
 
 def kinds(server: Served) -> list[bytes]:
     hello = frame(codec.encode(Hello(1, OTHER, "stalls")))
-    body = f"POST /v1 HTTP/1.1\r\nHost: 127.0.0.1:{server.info.port}\r\nContent-Length: 100000\r\n\r\nonce upon"
+    body = (
+        f"POST /v1 HTTP/1.1\r\nHost: 127.0.0.1:{server.info.port}\r\nContent-Length: 100000\r\n\r\nonce upon"
+    )
     return [
         b"",  # says nothing
         b"GET /v1 HTTP/1.1\r\nHost: 127.0",  # half a header
@@ -115,5 +121,3 @@ async def test_a_frame_that_dribbles_does_not_hold_others_up(tmp_path: Path) -> 
                 await client.send(ReadCanvas(request, "c", 0, 8))
                 assert (await client.expect(CanvasPixels)).request == request
         writer.close()
-
-

@@ -1,7 +1,7 @@
 """`impasto …`: a client like any other, and `serve`.
 
-Exit codes: 0 done · 1 `doctor` found something to fix · 2 something in the request is wrong · 3 the server cannot
-be reached or started · 4 the job failed, or its result could not be written · 130 interrupted.
+Exit codes: 0 done · 1 `doctor` found something to fix · 2 something in the request is wrong · 3 the server
+cannot be reached or started · 4 the job failed, or its result could not be written · 130 interrupted.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ __all__ = ["COMMANDS", "main"]
 
 BAD_REQUEST, NO_SERVER, FAILED, INTERRUPTED = 2, 3, 4, 130
 
-# Command → what it does. Each is a module here with `arguments(parser)` and `run(options) -> exit code`; only the
-# one that is asked for is imported.
+# Command → what it does. Each is a module here with `arguments(parser)` and `run(options) -> exit code`;
+# only the one that is asked for is imported.
 COMMANDS: Mapping[str, str] = {
     "serve": "run the server in this terminal",
     "generate": "paint a picture: from words, over a picture, or inside a mask",

@@ -1,7 +1,7 @@
 """Pictures and masks from files.
 
-Sizes are read from the header and checked before anything is decoded. What comes out is upright (EXIF), sRGB, and
-of 16 bits a channel where the file is.
+Sizes are read from the header and checked before anything is decoded. What comes out is upright (EXIF), sRGB,
+and of 16 bits a channel where the file is.
 """
 
 from __future__ import annotations
@@ -62,25 +62,23 @@ def as_array(pixels: bytes | bytearray | memoryview, width: int, height: int, fo
 
 
 def from_array(array: Array) -> Picture:
-    """(H, W), (H, W, 3) or (H, W, 4) of uint8, or (H, W), (H, W, 4) of uint16."""
+    """(H, W), (H, W, 3) or (H, W, 4) of uint8, or (H, W, 4) of uint16."""
     height, width = array.shape[:2]
     count = 1 if array.ndim == 2 else array.shape[2]
-    format = {
+    kind = {
         (1, 1): PixelFormat.GRAY8,
         (3, 1): PixelFormat.RGB8,
         (4, 1): PixelFormat.RGBA8,
-        (1, 2): PixelFormat.GRAY16,
         (4, 2): PixelFormat.RGBA16,
     }[count, array.dtype.itemsize]
-    return Picture(width, height, format, np.ascontiguousarray(array).tobytes())
+    return Picture(width, height, kind, np.ascontiguousarray(array).tobytes())
 
 
 def load_picture(path: Path) -> Picture:
-    """A PNG, JPEG, WebP or TIFF to paint on. Gray becomes RGB, so that colour can be painted into it; 16-bit gray
-    stays, for it is a height or depth map more often than a picture.
+    """A PNG, JPEG, WebP or TIFF to paint on: rgb8, rgba8, or rgba16 for all that has 16 bits a channel.
 
-    16-bit colour with an ICC profile other than sRGB comes out with 8 bits: the converter has no 16-bit RGB.
-    Raises `BadImage`, `ImageTooLarge`.
+    Gray becomes RGB, so that colour can be painted into it. 16-bit colour with an ICC profile other than sRGB
+    comes out with 8 bits: the converter has no 16-bit RGB. Raises `BadImage`, `ImageTooLarge`.
     """
     data = _read(path)
     with _open(path, data) as image:
@@ -89,7 +87,7 @@ def load_picture(path: Path) -> Picture:
             return from_array(_decode_sixteen_bit(path, data, image.getexif().get(_ORIENTATION, 1)))
         upright = _decode(path, image)
     if upright.mode in _SIXTEEN_BIT_GRAY:
-        return from_array(np.clip(np.asarray(upright), 0, 65535).astype("<u2"))
+        return from_array(_gray_to_rgba(np.clip(np.asarray(upright), 0, 65535).astype("<u2")))
     if upright.mode == "F":
         raise BadImage(f"{path} has floating-point pixels. Save it with 8 or 16 bits a channel.")
     has_alpha = upright.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in upright.info
@@ -97,8 +95,9 @@ def load_picture(path: Path) -> Picture:
 
 
 def load_mask(path: Path, width: int, height: int) -> Picture:
-    """A mask of the picture's size, gray8: 0 keep … 255 repaint. Its luminance; where that is the same everywhere
-    and there is an alpha channel, the alpha. Never resized. Raises `BadImage`, `ImageTooLarge`, `SizeMismatch`."""
+    """A mask of the picture's size, gray8: 0 keep … 255 repaint. Its luminance; where that is the same
+    everywhere and there is an alpha channel, the alpha. Never resized. Raises `BadImage`, `ImageTooLarge`,
+    `SizeMismatch`."""
     data = _read(path)
     with _open(path, data) as image:
         upright = _decode(path, image)
@@ -113,9 +112,11 @@ def load_mask(path: Path, width: int, height: int) -> Picture:
 def _mask_values(image: Image.Image) -> npt.NDArray[np.uint8]:
     if image.mode in _SIXTEEN_BIT_GRAY:
         wide = np.clip(np.asarray(image), 0, 65535).astype(np.uint32)
-        return ((wide * 255 + 32767) // 65535).astype(np.uint8)
+        scaled: npt.NDArray[np.uint8] = ((wide * 255 + 32767) // 65535).astype(np.uint8)
+        return scaled
     if image.mode == "F":
-        return (np.clip(np.nan_to_num(np.asarray(image)), 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
+        values = np.clip(np.nan_to_num(np.asarray(image, np.float32)), 0.0, 1.0)
+        return np.asarray(values * 255.0 + 0.5).astype(np.uint8)
     rgba = np.asarray(image.convert("RGBA"))
     luminance: npt.NDArray[np.uint8] = np.asarray(image.convert("RGB").convert("L"))
     alpha: npt.NDArray[np.uint8] = rgba[:, :, 3]
@@ -145,8 +146,8 @@ def _open(path: Path, data: bytes) -> Image.Image:
         raise BadImage(f"{path} is broken. Export the picture again.") from error
     if image.width * image.height > MAX_PIXELS:
         raise ImageTooLarge(
-            f"{path} has {image.width}×{image.height} px, and at most {MAX_PIXELS // 1_000_000} million pixels "
-            "are read from a file. Make it smaller, or cut out the part to paint on."
+            f"{path} has {image.width}×{image.height} px, and at most {MAX_PIXELS // 1_000_000} million "
+            "pixels are read from a file. Make it smaller, or cut out the part to paint on."
         )
     return image
 
@@ -168,7 +169,10 @@ def _is_sixteen_bit_colour(image: Image.Image, data: bytes) -> bool:
         return data[24:26] in (b"\x10\x02", b"\x10\x04", b"\x10\x06")
     if image.format == "TIFF":
         tags: Any = image.tag_v2  # type: ignore[attr-defined]
-        return tuple(tags.get(_BITS_PER_SAMPLE, ())) in ((16,) * 3, (16,) * 4) and image.mode in ("RGB", "RGBA")
+        return tuple(tags.get(_BITS_PER_SAMPLE, ())) in ((16,) * 3, (16,) * 4) and image.mode in (
+            "RGB",
+            "RGBA",
+        )
     return False
 
 
@@ -182,6 +186,11 @@ def _decode_sixteen_bit(path: Path, data: bytes, orientation: int) -> npt.NDArra
     code = cv2.COLOR_BGR2RGBA if decoded.shape[2] == 3 else cv2.COLOR_BGRA2RGBA
     pixels = cv2.cvtColor(decoded, code)
     return np.ascontiguousarray(_upright(pixels, orientation))
+
+
+def _gray_to_rgba(gray: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint16]:
+    """(H, W) → (H, W, 4), opaque."""
+    return np.dstack([gray, gray, gray, np.full_like(gray, 65535)])
 
 
 def _upright(pixels: npt.NDArray[np.uint16], orientation: int) -> npt.NDArray[np.uint16]:

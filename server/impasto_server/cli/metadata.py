@@ -1,8 +1,8 @@
 """What a PNG of Impasto says about itself.
 
 Three texts, none with a path or a name of this machine's files:
-`impasto`, our recipe as JSON, enough to paint the picture again; `parameters`, the line that AUTOMATIC1111's web UI
-writes and other tools read; and XMP with IPTC's digital source type, which says that a model painted.
+`impasto`, our recipe as JSON, enough to paint the picture again; `parameters`, the line that AUTOMATIC1111's
+web UI writes and other tools read; and XMP with IPTC's digital source type, which says that a model painted.
 """
 
 from __future__ import annotations
@@ -73,7 +73,8 @@ def _parameters(recipe: Recipe, width: int, height: int) -> str:
 
 
 def _quoted(name: str, value: str) -> str:
-    """Values with a comma or colon are JSON strings, so that readers can split the line; `Hashes` is JSON already."""
+    """Values with a comma or colon are JSON strings, so that readers can split the line; `Hashes` is JSON
+    already."""
     plain = name == "Hashes" or not any(mark in value for mark in ",:\n")
     return value if plain else json.dumps(value, ensure_ascii=False)
 

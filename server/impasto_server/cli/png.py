@@ -41,7 +41,9 @@ def _encode_sixteen(pixels: Array) -> bytes:
     import cv2
 
     codes = {3: cv2.COLOR_RGB2BGR, 4: cv2.COLOR_RGBA2BGRA}
-    ordered = pixels if pixels.ndim == 2 else cv2.cvtColor(np.ascontiguousarray(pixels), codes[pixels.shape[2]])
+    ordered = (
+        pixels if pixels.ndim == 2 else cv2.cvtColor(np.ascontiguousarray(pixels), codes[pixels.shape[2]])
+    )
     done, data = cv2.imencode(".png", ordered)
     assert done
     return bytes(data)

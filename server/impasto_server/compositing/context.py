@@ -1,8 +1,7 @@
 """Which part of the canvas the model sees, and at which size.
 
-The context is the mask's box plus surroundings at *every* strength: the best peer gives none below 100 % and
-its results do not fit the picture. Constants without a source were chosen on
-synthetic scenes with the bars of ``tests/compositing``.
+The context is the mask's box plus surroundings at *every* strength: a patch that saw nothing of the picture
+cannot fit it. Constants without a source were chosen on synthetic scenes by the bars of `tests/compositing`.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from impasto_server.compositing.geometry import Box, mask_bounds
 from impasto_server.compositing.grain import (
     LEAST_SIGMA,
     grain_tile,
+    measurable,
     measure_grain,
     missing_sigma,
     noise_sigma,
@@ -92,15 +93,15 @@ def compose(
     noise, ratio = _grain(target, generated, content, seed) if match_grain else (None, 1.0)
     bounds = target.crop.bounds
     channels = as_hwc(target.document).shape[2]
-    layer = np.empty((bounds.height, bounds.width, 4), dtype=target.document.dtype)
+    layer = np.zeros((bounds.height, bounds.width, 4), dtype=target.document.dtype)
     outside = 0
-    for part in _strips(bounds):
+    for part in _strips(target.mask, bounds):
         colour = paste(generated, target.crop.context, content, part)
         if noise is not None:
             colour += tiled(noise, (part.y, part.bottom), (part.x, part.right))
         strip = as_layer(colour, _alpha(target, part), layer.dtype, channels)
         outside += int(np.count_nonzero(strip[:, :, 3][target.mask[part.slices] == 0]))
-        layer[part.y - bounds.y : part.bottom - bounds.y] = strip
+        layer[part.shifted(-bounds.x, -bounds.y).slices] = strip
     try:
         used = mask_bounds(layer[:, :, 3])
     except EmptyMask:
@@ -111,10 +112,14 @@ def compose(
     return InpaintResult(box, trimmed, _with_seam(target, trimmed, box, metrics))
 
 
-def _strips(bounds: Box) -> Iterator[Box]:
+def _strips(mask: Raster, bounds: Box) -> Iterator[Box]:
+    """Strips of rows that cover ``bounds``, each as wide as what is selected in it; empty ones left out."""
     rows = max(_STRIP_PIXELS // bounds.width, 1)
     for y in range(bounds.y, bounds.bottom, rows):
-        yield Box(bounds.x, y, bounds.width, min(rows, bounds.bottom - y))
+        strip = Box(bounds.x, y, bounds.width, min(rows, bounds.bottom - y))
+        selected = mask[strip.slices]
+        if (selected > 0).any():
+            yield mask_bounds(selected).shifted(strip.x, strip.y)
 
 
 def _alpha(target: Target, part: Box) -> FloatArray:
@@ -143,7 +148,7 @@ def _grain(
     missing = missing_sigma(grain, inside)
     tile: FloatArray | None = None
     after = inside
-    if float(inside.max()) > 0.0 and float(missing.max()) >= LEAST_SIGMA:
+    if measurable(selected) and float(missing.max()) >= LEAST_SIGMA:
         tile = grain_tile(grain, missing, seed)
         noise = np.concatenate([tiled(tile, (b.y, b.bottom), (b.x, b.right)) for b in bands])
         # Deviations of a median add like squares only for Gaussian detail; one measured correction covers the
@@ -152,7 +157,7 @@ def _grain(
         tile *= np.clip(missing / np.sqrt(np.maximum(gained, 1e-12)), 0.5, 2.0)
         noise = np.concatenate([tiled(tile, (b.y, b.bottom), (b.x, b.right)) for b in bands])
         after = noise_sigma(painted + noise, selected)
-    return tile, float(after.mean() / grain.sigma.mean()) if float(after.mean()) > 0.0 else 1.0
+    return tile, float(after.mean() / grain.sigma.mean()) if measurable(selected) else 1.0
 
 
 def _sample_bands(context: Box) -> Iterator[Box]:

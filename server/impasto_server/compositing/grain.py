@@ -22,6 +22,7 @@ _TO_SIGMA = 1.4826 / 6.0
 # One step of an 8-bit picture, and how near two responses must be to be the same number of steps.
 _STEP = 1.0 / 255.0
 _TIED = 1e-3 / 255.0
+_LEAST_PIXELS = 32
 # Weaker grain is not visible in an 8-bit document, and flat art has none.
 LEAST_SIGMA = 0.5 / 255.0
 # Differences below this share are scatter of the estimate, not missing grain.
@@ -39,15 +40,27 @@ _FADE = (1.0 / 16.0, 1.0 / 8.0)
 TILE = 512
 
 
+def measurable(where: BoolArray) -> bool:
+    """Whether ``where`` (h, w) holds enough pixels for `noise_sigma` to mean something."""
+    return int(_inner(where).sum()) >= _LEAST_PIXELS
+
+
+def _inner(where: BoolArray) -> BoolArray:
+    """Pixels whose eight neighbours are also in ``where``."""
+    window = np.ones((3, 3), np.uint8)
+    flags = np.ascontiguousarray(where).view(np.uint8)
+    inner: BoolArray = cv2.erode(flags, window, borderType=cv2.BORDER_CONSTANT, borderValue=0).astype(bool)
+    return inner
+
+
 def noise_sigma(image: FloatArray, where: BoolArray) -> FloatArray:
     """Robust noise deviation per channel of (h, w, c) over ``where`` (h, w): (c,) float32, in units of white.
 
-    Only pixels whose eight neighbours are also in ``where`` vote. Zeros where fewer than 32 do.
+    Only pixels whose eight neighbours are also in ``where`` vote. Zeros where fewer than 32
+    do; see `measurable`.
     """
-    inner = cv2.erode(
-        where.view(np.uint8), np.ones((3, 3), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0
-    ).astype(bool)
-    if int(inner.sum()) < 32:
+    inner = _inner(where)
+    if int(inner.sum()) < _LEAST_PIXELS:
         return np.zeros(image.shape[2], dtype=np.float32)
     response = cv2.filter2D(image, -1, _KERNEL, borderType=cv2.BORDER_REPLICATE).reshape(image.shape)
     strength = np.abs(response[inner])

@@ -11,6 +11,7 @@ import asyncio
 import logging
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
@@ -41,8 +42,8 @@ async def serve(
     stop = asyncio.Event()
     with only_server(config.home), bind(config) as listener, _stopped_by_signals(stop):
         blobs = BlobStore(places.blob_folder(config.home))
-        journal = Journal(places.journal_file(config.home), blobs)
-        desk = JobDesk(journal, Scheduler(workers=pool.size), pool, blobs, config.limits)
+        journal = Journal(places.journal_file(config.home), blobs, retention_s=config.retention_s)
+        desk = JobDesk(journal, Scheduler(time.monotonic, pool.size), pool, blobs, config.limits)
         try:
             await desk.start()
             async with listening(config, desk, listener) as info:

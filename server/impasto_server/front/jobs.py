@@ -1,56 +1,538 @@
-"""The desk where jobs are handed in and results are handed out. (Public signatures; bodies follow.)"""
+"""The desk where jobs are handed in and results are handed out.
+
+It lets the journal, the scheduler and the pool work together, and holds none of their knowledge itself:
+
+    submit ─ check ─ blobs ─ journal ─┬─ scheduler ─ pool ─ worker ─ events ─┬─ journal ─ subscriptions
+    start  ─ journal.resume ──────────┘                                     └─ progress ─ subscriptions
+
+Rules that others may rely on:
+* Every JobChanged is in the journal before it is delivered; each subscription gets them in the order of events.
+* A job's first final state stays. Cancelling is durable before it is acknowledged, so a cancelled job stays
+  cancelled even if its worker finishes it at the same moment; the layers are dropped. A finished job stays so.
+* When a worker dies, the job that held the device is tried once more, then failed; jobs that waited in its gate
+  are queued again as often as it takes. The death of the server counts for no job.
+* While the disk is full, nothing is accepted; results that exist already are written when there is room.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
+import asyncio
+import dataclasses
+import logging
+import secrets
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import TypeVar
 
-from impasto_protocol.messages import JobChanged, JobProgress, JobSummary, ModelInfo, Pixels, Submit
+from impasto_protocol.errors import (
+    BadValue,
+    DiskFull,
+    ImpastoError,
+    NoSuchInput,
+    QueueFull,
+    UnknownJob,
+    WorkerCrashed,
+)
+from impasto_protocol.messages import (
+    CanvasRef,
+    ErrorInfo,
+    GenerateRequest,
+    InputRef,
+    JobChanged,
+    JobProgress,
+    JobSummary,
+    Limits,
+    ModelInfo,
+    Pixels,
+    Submit,
+)
+from impasto_protocol.rasters import row_size
 
-Deliver = Callable[[JobChanged | JobProgress], None]  # must not block, must not raise: append to a send queue
+from impasto_server.blobs import BlobRef, BlobStore
+from impasto_server.front.journal import JobRecord, Journal
+from impasto_server.front.requests import check_inputs, check_model, check_submit
+from impasto_server.front.scheduler import Scheduler, Turn, Urgency
+from impasto_server.pool.channel import Ended, Event, ModelsChanged, Progress, Ready, Run
+from impasto_server.pool.interface import WorkerPool
+
+__all__ = ["Deliver", "Inputs", "JobDesk", "Subscription"]
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+Deliver = Callable[[JobChanged | JobProgress], None]  # must neither block nor raise: append to a send queue
+
+MOST_CRASHES = 2  # workers a job may take down before it is failed
+MOST_FAILED_STARTS = 3  # workers that die in a row before they are ready, until waiting jobs are failed
+DISK_RETRY_S = 1.0
+PRUNE_EVERY_S = 600.0
+LAST_WRITES_S = 2.0  # for what happened just before the end
+NEWS_OF_QUEUE_S = 0.25  # shortest time between two rounds of queue positions
+DRAWN_SEEDS = 2**32  # what other programs use too, so that a seed can be typed there
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """The pixels behind the CanvasRefs of a Submit, as they stood at its sequence. `data` (bytes or memoryview) must
-    not change until `submit` has returned. None where the request has None or an InputRef."""
+    """The pixels behind the CanvasRefs of a Submit, as they stood at its sequence. `data` (bytes or memoryview)
+    must not change until `submit` has returned. None where the request has None or an InputRef."""
 
     image: Pixels | None = None
     mask: Pixels | None = None
 
 
-class Subscription(Protocol):
-    newest_event: int  # for Welcome.last_event
+@dataclass(eq=False)
+class Subscription:
+    """One connection's ear. `newest_event` is for `Welcome.last_event`."""
+
+    newest_event: int
+    _deliver: Deliver
+    _close: Callable[[Subscription], None]
+    _missed: list[JobChanged] | None = field(default_factory=list)  # None once started
 
     def start(self) -> None:
-        """Delivers what the client missed, then all that happens, in the order of events. Call after Welcome."""
+        """Delivers what the client missed, then all that happens, in the order of events; after Welcome."""
+        missed, self._missed = self._missed or [], None
+        for message in sorted(missed, key=lambda message: message.event):
+            self._deliver(message)
 
     def close(self) -> None:
         """No more deliveries. Idempotent."""
+        self._close(self)
+
+    def hear(self, message: JobChanged | JobProgress) -> None:
+        """Called by the desk."""
+        if self._missed is None:
+            self._deliver(message)
+        elif isinstance(message, JobChanged):
+            self._missed = [*(missed for missed in self._missed if missed.job != message.job), message]
+
+
+@dataclass
+class _Unfinished:
+    """What the desk remembers of a job that has no final state."""
+
+    record: JobRecord
+    worker: int | None = None
+    handed_over: bool = False  # the pool has it
+    cancelled: bool = False
+    position: int = -1  # last one told
 
 
 class JobDesk:
-    # JobDesk(journal, scheduler, pool, blobs, limits, clock=...)
-    async def start(self) -> None: """Sweeps, requeues interrupted jobs, starts the pool."""
-    async def stop(self) -> None: """Stops the pool, closes the journal. Unfinished jobs go on at the next start."""
+    """All on one event loop. `client` is who asks: nobody sees, cancels or forgets another client's job."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        scheduler: Scheduler,
+        pool: WorkerPool,
+        blobs: BlobStore,
+        limits: Limits,
+        *,
+        disk_retry_s: float = DISK_RETRY_S,
+    ) -> None:
+        self._journal = journal
+        self._scheduler = scheduler
+        self._pool = pool
+        self._blobs = blobs
+        self._limits = limits
+        self._disk_retry_s = disk_retry_s
+        self._unfinished: dict[int, _Unfinished] = {}
+        self._accepting: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._subscriptions: dict[str, set[Subscription]] = {}
+        self._in_order = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._models: tuple[ModelInfo, ...] = ()
+        self._devices: dict[int, str] = {}
+        self._first_word = asyncio.Event()  # a worker is ready, or none comes up
+        self._failed_starts = 0
+        self._house: asyncio.Task[None] | None = None
+        self._news_due = False
+        self._stopping = False
+
+    # ── life ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def start(self) -> None:
+        """Opens the journal, queues again what a crash interrupted, starts the pool. Raises `DiskFull`."""
+        await self._journal.open()
+        for record in await self._journal.resume():
+            self._unfinished[record.number] = _Unfinished(record)
+            self._enqueue(record)
+        await self._pool.start(self)
+        self._house = self._spawn(self._keep_house())
+
+    async def stop(self) -> None:
+        """Stops the pool and closes the journal. Unfinished jobs go on at the next start."""
+        self._stopping = True
+        await self._pool.stop()
+        if self._house is not None:
+            self._house.cancel()
+        tasks = [*self._tasks, *self._accepting.values()]
+        if tasks:
+            await asyncio.wait(tasks, timeout=LAST_WRITES_S)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._journal.close()
+
+    # ── what clients ask ─────────────────────────────────────────────────────────────────────────────────
 
     async def subscribe(self, client: str, last_event: int, deliver: Deliver) -> Subscription:
         """Several connections of one client may subscribe at once; each hears of all jobs of the client."""
+        subscription = Subscription(0, deliver, lambda ended: self._unsubscribe(client, ended))
+        async with self._in_order:
+            newest, missed = await self._journal.since(client, last_event)
+            subscription.newest_event = newest
+            for record in missed:
+                subscription.hear(record.changed())
+            self._subscriptions.setdefault(client, set()).add(subscription)
+        return subscription
 
     async def submit(self, client: str, submit: Submit, inputs: Inputs) -> None:
-        """Accepts a job durably; JobChanged(queued) goes out through the client's subscriptions (for an id that is
-        already known: its newest JobChanged again). Raises RequestError leaves, QueueFull, DiskFull: answer those
-        with Problem(job=submit.job)."""
+        """Accepts a job durably; JobChanged(queued) goes out through the client's subscriptions.
+
+        For an id that is known already, its newest JobChanged goes out again, and nothing else happens. Raises
+        leaves of `RequestError`, `QueueFull` or `DiskFull`; then the job is not accepted. Once begun, accepting
+        goes on even if the caller is cancelled.
+        """
+        key = (client, submit.job)
+        await self._settled(key)
+        task = asyncio.ensure_future(self._accept(client, submit, inputs))
+        self._accepting[key] = task
+        task.add_done_callback(lambda _: self._accepting.pop(key, None))
+        await asyncio.shield(task)
 
     async def cancel(self, client: str, job: str) -> None:
-        """JobChanged goes out through the subscriptions. Raises UnknownJob."""
+        """Durable when it returns. Idempotent; JobChanged goes out through the subscriptions in any case, for
+        a finished job with the state it has. Raises `UnknownJob`, also for jobs of others."""
+        await self._settled((client, job))
+        try:
+            record, changed = await self._change(lambda: self._journal.cancel(client, job))
+        except DiskFull:
+            await self._free_device(
+                client, job
+            )  # it cannot be promised, but the artist wants the device back
+            raise
+        unfinished = self._unfinished.get(record.number) if changed else None
+        if unfinished is None:
+            return
+        unfinished.cancelled = True
+        if unfinished.worker is None:
+            self._scheduler.remove(record.number)
+            del self._unfinished[record.number]
+            self._tell_queue()
+        elif unfinished.handed_over:
+            await self._pool.cancel(unfinished.worker, str(record.number))
 
-    async def forget(self, client: str, job: str) -> None: """Idempotent, answers nothing, raises nothing typed but DiskFull."""
-    async def jobs(self, client: str) -> tuple[JobSummary, ...]: ...
+    async def forget(self, client: str, job: str) -> None:
+        """Puts a job away, cancelling it if it is unfinished. Unknown jobs are ignored."""
+        await self._settled((client, job))
+        try:
+            if not (await self._journal.known(client, job)).is_final:
+                await self.cancel(client, job)
+        except UnknownJob:
+            return
+        await self._journal.forget(client, job)
+
+    async def jobs(self, client: str) -> tuple[JobSummary, ...]:
+        """All that the client has not forgotten, oldest first."""
+        return tuple(record.summary() for record in await self._journal.jobs(client))
+
     async def layer(self, client: str, job: str, index: int, y: int, height: int) -> Pixels:
-        """Rows of a layer; `data` is a read-only memoryview over a file mapping (no copy). Raises UnknownJob, BadValue, NoSuchInput."""
-    async def input(self, client: str, digest: str, y: int, height: int) -> Pixels: """As `layer`. Raises NoSuchInput, BadValue."""
-    async def models(self) -> tuple[ModelInfo, ...]: """Waits for the first worker. Raises WorkerCrashed if none comes up."""
+        """Rows of a result layer; `data` is a read-only memoryview over the stored file.
+
+        Raises `UnknownJob`, `BadValue` for rows or layers that are not there, `NoSuchInput`.
+        """
+        record = await self._journal.known(client, job)
+        if not 0 <= index < len(record.layers):
+            raise BadValue(f"This job has {len(record.layers)} layers; there is no number {index}.")
+        return await self._rows(record.layers[index].pixels, y, height)
+
+    async def input(self, client: str, digest: str, y: int, height: int) -> Pixels:
+        """Rows of an image or mask that a job of this client used. Raises `NoSuchInput`, `BadValue`."""
+        ref = await self._journal.input(client, digest)
+        if ref is None:
+            raise NoSuchInput("The server no longer keeps these pixels. Send the picture again.")
+        return await self._rows(ref, y, height)
+
+    async def models(self) -> tuple[ModelInfo, ...]:
+        """What the workers can load. Waits for the first one; raises `WorkerCrashed` if none comes up."""
+        await self._first_word.wait()
+        if not self._models and self._failed_starts:
+            raise WorkerCrashed(_NO_WORKER)
+        return self._models
+
     @property
-    def device(self) -> str | None: """None until a worker is ready."""
+    def device(self) -> str | None:
+        """Of the first worker. None until one is ready."""
+        return next(iter(self._devices.values()), None)
+
+    # ── what the pool tells ──────────────────────────────────────────────────────────────────────────────
+
+    async def worker_event(self, worker: int, event: Event) -> None:
+        if self._stopping:
+            return
+        if isinstance(event, Ready):
+            self._failed_starts = 0
+            self._devices[worker] = event.device
+            self._models = tuple(event.models)
+            self._first_word.set()
+            self._scheduler.ready(worker)
+            self._dispatch()
+        elif isinstance(event, ModelsChanged):
+            self._models = tuple(event.models)
+        elif isinstance(event, Progress):
+            self._tell_progress(event)
+        elif isinstance(event, Ended):
+            self._ended(worker, event)
+
+    async def worker_lost(self, worker: int, unfinished: tuple[str, ...]) -> None:
+        """See `PoolListener`. The scheduler knows better than the pool who held the device: the last one."""
+        if self._stopping:
+            return
+        if self._devices.pop(worker, None) is None:
+            self._failed_starts += 1
+        jobs = self._scheduler.lost(worker)
+        log.warning("Worker %d died with jobs %s (the pool says %s).", worker, jobs, unfinished)
+        for number in jobs:
+            lost = self._unfinished[number]
+            lost.worker, lost.handed_over, lost.position = None, False, -1
+            self._spawn(self._try_again(lost, crashed=number == jobs[-1]))
+        if self._failed_starts >= MOST_FAILED_STARTS and not self._scheduler.any_ready():
+            self._first_word.set()
+            for number in self._scheduler.order():
+                self._scheduler.remove(number)
+                self._spawn(self._finish(number, "failed", error=ErrorInfo(WorkerCrashed.code, _NO_WORKER)))
+
+    async def _try_again(self, lost: _Unfinished, *, crashed: bool) -> None:
+        number = lost.record.number
+        if lost.cancelled:
+            await self._finish(number, "cancelled")
+        elif crashed and lost.record.crashes + 1 >= MOST_CRASHES:
+            await self._finish(number, "failed", error=ErrorInfo(WorkerCrashed.code, _CRASHED))
+        else:
+            record = await self._persist(lambda: self._journal.requeue(number, crashed=crashed))
+            if record is None:  # cancelled in the meantime
+                self._unfinished.pop(number, None)
+                return
+            lost.record = record
+            self._enqueue(record)
+            self._dispatch()
+
+    def _ended(self, worker: int, event: Ended) -> None:
+        number = int(event.job)
+        ended = self._unfinished.get(number)
+        if ended is None or ended.worker != worker:
+            log.warning("Worker %d ended job %s, which it does not have.", worker, event.job)
+            return
+        self._scheduler.ended(worker, number, event.device_s)
+        self._spawn(self._finish(number, event.state, event))
+        self._dispatch()  # the device does not wait for the disk
+
+    # ── inside ───────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _accept(self, client: str, submit: Submit, inputs: Inputs) -> None:
+        known = await self._journal.find(client, submit.job)
+        if known is not None:
+            self._publish(known)
+            return
+        check_submit(submit, self._limits)
+        check_model(submit.generate, self._models)
+        if sum(job.record.client == client for job in self._unfinished.values()) >= self._limits.jobs:
+            raise QueueFull(
+                f"{self._limits.jobs} of your jobs are waiting already. Let some finish, or cancel some."
+            )
+        request = await self._stored(client, submit.generate, inputs)
+        record, new = await self._change(
+            lambda: self._journal.accept(client, submit.job, submit.urgency, request)
+        )
+        if new:
+            self._unfinished[record.number] = _Unfinished(record)
+            self._enqueue(record)
+            self._dispatch()
+
+    async def _stored(self, client: str, request: GenerateRequest, inputs: Inputs) -> GenerateRequest:
+        """The request with its pixels in the blob store and its seed drawn: a retry paints the same bytes."""
+        image = await self._picture(client, request.image, inputs.image)
+        mask = await self._picture(client, request.mask, inputs.mask)
+        seed = request.seed if request.seed >= 0 else secrets.randbelow(DRAWN_SEEDS)
+
+        def store() -> GenerateRequest:
+            check_inputs(image, mask, self._limits)
+            return dataclasses.replace(request, image=self._put(image), mask=self._put(mask), seed=seed)
+
+        return await asyncio.to_thread(store)
+
+    async def _picture(
+        self, client: str, named: CanvasRef | InputRef | None, given: Pixels | None
+    ) -> Pixels | InputRef | None:
+        if isinstance(named, InputRef):
+            kept = await self._journal.input(client, named.digest)
+            if kept is None or kept != named:
+                raise NoSuchInput("The server no longer keeps these pixels. Send the picture again.")
+            return kept
+        if named is not None and given is None:
+            raise ValueError("the connection must hand over the pixels of each canvas")
+        return given
+
+    def _put(self, picture: Pixels | InputRef | None) -> InputRef | None:
+        if isinstance(picture, Pixels):
+            assert picture.data is not None
+            return self._blobs.put(picture.data, picture.width, picture.height, picture.format)
+        return picture
+
+    def _enqueue(self, record: JobRecord) -> None:
+        self._scheduler.add(record.number, record.client, Urgency[record.urgency.upper()])
+        self._tell_queue()
+
+    def _dispatch(self) -> None:
+        while not self._stopping and (turn := self._scheduler.next()) is not None:
+            self._unfinished[turn.job].worker = turn.worker
+            self._spawn(self._hand_over(turn))
+            self._tell_queue()
+
+    async def _hand_over(self, turn: Turn) -> None:
+        job = self._unfinished.get(turn.job)
+        if job is None or job.worker != turn.worker:
+            return  # the worker has died meanwhile
+        if job.cancelled:
+            self._scheduler.ended(turn.worker, turn.job, 0.0)
+            del self._unfinished[turn.job]
+            self._dispatch()
+            return
+        request = job.record.request
+        image, mask = (ref if isinstance(ref, InputRef) else None for ref in (request.image, request.mask))
+        job.handed_over = True
+        await self._pool.run(turn.worker, Run(str(turn.job), request, image, mask))
+        if job.cancelled:  # while the pool took it: its own cancel may have come too early
+            await self._pool.cancel(turn.worker, str(turn.job))
+        await self._persist(lambda: self._journal.begin(turn.job))
+
+    async def _finish(
+        self, number: int, state: str, ended: Ended | None = None, error: ErrorInfo | None = None
+    ) -> None:
+        """Writes the last word on a job, as soon as the disk lets it."""
+        layers = ended.layers if ended is not None else ()
+        error = ended.error if ended is not None else error
+        await self._persist(lambda: self._journal.finish(number, state, layers, error))
+        self._unfinished.pop(number, None)
+
+    async def _free_device(self, client: str, job: str) -> None:
+        for number, unfinished in self._unfinished.items():
+            if (unfinished.record.client, unfinished.record.job) == (client, job):
+                unfinished.cancelled = unfinished.worker is not None
+                if unfinished.worker is not None and unfinished.handed_over:
+                    await self._pool.cancel(unfinished.worker, str(number))
+                return
+
+    async def _settled(self, key: tuple[str, str]) -> None:
+        """Returns when the job of that name is not just being accepted."""
+        while (task := self._accepting.get(key)) is not None:
+            await asyncio.wait([task])
+
+    async def _rows(self, ref: BlobRef, y: int, height: int) -> Pixels:
+        if height < 1 or y < 0 or y + height > ref.height:
+            raise BadValue(f"Rows {y} to {y + height} lie outside the picture, which has {ref.height}.")
+        mapped = await asyncio.to_thread(self._blobs.read, ref)
+        row = row_size(ref.width, ref.format)
+        rows = memoryview(mapped)[y * row : (y + height) * row]
+        return Pixels(ref.width, height, ref.format, rows)  # type: ignore[arg-type]  # read-only bytes all the same
+
+    # ── journal, then subscriptions ──────────────────────────────────────────────────────────────────────
+
+    async def _change(self, write: Callable[[], Awaitable[tuple[JobRecord, bool]]]) -> tuple[JobRecord, bool]:
+        """A change that a client asked for. One at a time, so that events go out in their order."""
+        async with self._in_order:
+            record, changed = await write()
+            self._publish(record)
+            return record, changed
+
+    async def _persist(self, write: Callable[[], Awaitable[JobRecord | None]]) -> JobRecord | None:
+        """A change that has happened already: tried until the disk takes it."""
+        while True:
+            try:
+                async with self._in_order:
+                    record = await write()
+                    if record is not None:
+                        self._publish(record)
+                    return record
+            except DiskFull as error:  # noqa: PERF203  a loop is what retrying is
+                log.warning("%s Trying again.", error.sentence)
+                await asyncio.sleep(self._disk_retry_s)
+
+    def _publish(self, record: JobRecord) -> None:
+        self._tell(record.client, record.changed())
+
+    def _tell(self, client: str, message: JobChanged | JobProgress) -> None:
+        for subscription in tuple(self._subscriptions.get(client, ())):
+            subscription.hear(message)
+
+    def _unsubscribe(self, client: str, subscription: Subscription) -> None:
+        listening = self._subscriptions.get(client, set())
+        listening.discard(subscription)
+        if not listening:
+            self._subscriptions.pop(client, None)
+
+    def _tell_progress(self, event: Progress) -> None:
+        job = self._unfinished.get(int(event.job))
+        if job is None or job.cancelled:
+            return
+        self._tell(
+            job.record.client,
+            JobProgress(
+                job=job.record.job,
+                stage=event.stage,
+                step=event.step,
+                steps=event.steps,
+                remaining_s=event.remaining_s,
+                preview=event.preview,
+            ),
+        )
+
+    def _tell_queue(self) -> None:
+        """Soon tells every waiting job whose place has changed; many changes make one round."""
+        if not self._news_due and not self._stopping:
+            self._news_due = True
+            self._spawn(self._queue_news())
+
+    async def _queue_news(self) -> None:
+        await asyncio.sleep(NEWS_OF_QUEUE_S)
+        self._news_due = False
+        for place, number in enumerate(self._scheduler.order()):
+            job = self._unfinished[number]
+            position = place + self._scheduler.running()
+            if position != job.position:
+                job.position = position
+                remaining_s = (position + 1) * self._scheduler.expected_s / self._pool.size
+                progress = JobProgress(job.record.job, "waiting", position=position, remaining_s=remaining_s)
+                self._tell(job.record.client, progress)
+
+    async def _keep_house(self) -> None:
+        while True:
+            await asyncio.sleep(PRUNE_EVERY_S)
+            try:
+                await self._journal.prune()
+            except DiskFull as error:
+                log.warning("%s", error.sentence)
+
+    def _spawn(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._reap)
+        return task
+
+    def _reap(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not (self._stopping and isinstance(error, ImpastoError)):
+            log.error("The job desk stumbled.", exc_info=error)
+
+
+_CRASHED = (
+    "The painting process died twice on this job, so it was given up. "
+    "A smaller size or another model may work; log/worker.log says more."
+)
+_NO_WORKER = (
+    "The painting process does not start, so nothing can be painted. "
+    "Run `impasto doctor`, or look into log/worker.log."
+)

@@ -1,14 +1,15 @@
 """What was accepted and what came of it: an SQLite database that outlives every crash.
 
-Each change of a job is one transaction, on disk before anybody hears of it (WAL, synchronous=FULL: 0.2 ms). In the
-same transaction the job takes the next event number of its client, so a client that names the last event it saw
-gets exactly what it missed. Progress is never written.
+Each change of a job is one transaction, on disk before anybody hears of it (WAL, synchronous=FULL: 0.2 ms). In
+the same transaction the job takes the next event number of its client, so a client that names the last event it
+saw gets exactly what it missed. Progress is never written.
 
-One thread owns the database; the event loop awaits it and never touches the disk. Pixels lie in the blob store, the
-journal names them, and removes those that nobody names any more.
+One thread owns the database; the event loop awaits it and never touches the disk. Pixels lie in the blob store;
+the journal names them, and removes those that nobody names any more.
 
 A job that was forgotten keeps its inputs, so that its recipe can be replayed, until `retention_s` has passed or
-`budget_bytes` is exceeded; its layers go at once. Finished jobs that nobody forgot go by the same rule, but later.
+`budget_bytes` is exceeded; its layers go at once. Finished jobs that nobody forgot go by the same rule, but
+later.
 """
 
 from __future__ import annotations
@@ -109,7 +110,7 @@ class JobRecord:
 
 
 class Journal:
-    """The database at `path`. Opened by `await open()`; every other method needs that, and may raise `DiskFull`."""
+    """The database at `path`. Every method but `close` needs `await open()` first, and may raise `DiskFull`."""
 
     def __init__(
         self,
@@ -134,8 +135,8 @@ class Journal:
     async def open(self) -> None:
         """Opens or creates the database and removes pixels that it does not name.
 
-        A database that is broken, or was written by a newer Impasto, is put aside together with its pixels, and
-        `notice` says so. Raises `DiskFull`.
+        A database that is broken, or was written by a newer Impasto, is put aside together with its pixels,
+        and `notice` says so. Raises `DiskFull`.
         """
         await self._in_thread(self._open)
 
@@ -204,7 +205,7 @@ class Journal:
         return await self._in_thread(self._move, number, ("queued",), "running")
 
     async def requeue(self, number: int, *, crashed: bool) -> JobRecord | None:
-        """running → queued, because its worker died; `crashed`: while this job held the device. None: as above."""
+        """running → queued: its worker died; `crashed`: while this job held the device. None: as above."""
         return await self._in_thread(
             self._move, number, ("queued", "running"), "queued", crashes=1 if crashed else 0
         )

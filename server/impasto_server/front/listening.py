@@ -68,7 +68,9 @@ class Front:
         try:
             writer = await ws.prepare(request)
             if writer is not None and request.transport is not None:
-                await self._converse(Connection(self.services, ws, WebSocketWire(ws, request.transport, writer)))
+                await self._converse(
+                    Connection(self.services, ws, WebSocketWire(ws, request.transport, writer))
+                )
         finally:
             left()
         return ws

@@ -1,16 +1,20 @@
 """Which job runs next, and where. Pure: no threads, no files, no torch; the clock comes from outside.
 
-live > interactive > batch        a job that has waited `patience_s` counts as one class higher
-between clients of one class      whoever has used the device least (start-time fair queuing,
+    live > interactive > batch    but a class that has waited `patience_s` for a turn gets the next one
+    clients of one class          whoever has used the device least goes first (start-time fair queuing,
                                   Goyal, Vin and Cheng 1996, with measured device seconds)
-within one client                 in the order of acceptance
-every worker busy                 a job may be put on top of a less urgent one, which then waits in its step
-                                  gate; levels on one worker rise strictly, so at most three jobs nest
-live                              one slot per client: a newer input takes the place of one still waiting
+    jobs of one client            in the order of acceptance
+    every worker busy             a job may be put on top of a less urgent one, which then waits in its step
+                                  gate; urgency on one worker rises strictly, so at most three jobs nest
+    live                          one slot per client: a newer input takes the place of one still waiting
+
+The turn out of patience is all that a flooded class needs: once begun, a job is disturbed as before, but its step
+gate lets it do a step after each disturbance. So batch always gets on, and never makes an artist wait longer.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -48,7 +52,7 @@ class _Waiting:
 class _Running:
     job: int
     client: str
-    level: Urgency  # what it takes to run on top of it: more than this
+    urgency: Urgency
     charged_s: float
 
 
@@ -62,7 +66,11 @@ class Scheduler:
     """Owner of the queue. Jobs are numbers that rise with acceptance; `clock` gives seconds that never fall."""
 
     def __init__(
-        self, clock: Callable[[], float], workers: int = 1, *, patience_s: float = PATIENCE_S
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        workers: int = 1,
+        *,
+        patience_s: float = PATIENCE_S,
     ) -> None:
         self._clock = clock
         self._patience_s = patience_s
@@ -70,6 +78,7 @@ class Scheduler:
         self._workers = [_Worker() for _ in range(workers)]
         self._used_s: dict[str, float] = {}  # virtual time of each client
         self._now_s = 0.0  # virtual time of the system: that of the client served last
+        self._last_turn_s = dict.fromkeys(Urgency, clock())
         self.expected_s = FIRST_GUESS_S  # running mean of measured device times
 
     # ── what the desk tells ──────────────────────────────────────────────────────────────────────────────
@@ -120,19 +129,24 @@ class Scheduler:
 
     def next(self) -> Turn | None:
         """The next job and its worker; it counts as running from now on. None: nothing can start now."""
-        for waiting in sorted(self._waiting.values(), key=self._rank):
+        impatient = self._impatient()
+        for waiting in sorted(self._waiting.values(), key=lambda waiting: self._rank(waiting, impatient)):
             worker = self._place(waiting)
             if worker is not None:
                 return self._begin(worker, waiting)
         return None
 
-    def _rank(self, waiting: _Waiting) -> tuple[int, float, int]:
-        return (-self._level(waiting), self._used_s[waiting.client], waiting.job)
+    def _rank(self, waiting: _Waiting, impatient: set[Urgency]) -> tuple[bool, int, float, int]:
+        calm = waiting.urgency not in impatient
+        return (calm, -waiting.urgency, self._used_s[waiting.client], waiting.job)
 
-    def _level(self, waiting: _Waiting) -> int:
-        """The class it counts as in the queue: one up for each `patience_s` it has waited."""
-        aged = int((self._clock() - waiting.since_s) // self._patience_s)
-        return min(waiting.urgency + aged, Urgency.LIVE)
+    def _impatient(self) -> set[Urgency]:
+        """Classes none of whose jobs has begun for `patience_s`, though one has been waiting all that time."""
+        first_s: dict[Urgency, float] = {}
+        for waiting in self._waiting.values():
+            first_s[waiting.urgency] = min(waiting.since_s, first_s.get(waiting.urgency, waiting.since_s))
+        late_s = self._clock() - self._patience_s
+        return {urgency for urgency, s in first_s.items() if max(s, self._last_turn_s[urgency]) <= late_s}
 
     def _place(self, waiting: _Waiting) -> int | None:
         """A free worker, else the one with the least urgent job, if that is less urgent than this."""
@@ -144,15 +158,15 @@ class Scheduler:
 
     def _held(self, worker: int) -> int:
         stack = self._workers[worker].stack
-        return stack[-1].level if stack else -1
+        return stack[-1].urgency if stack else -1
 
     def _begin(self, worker: int, waiting: _Waiting) -> Turn:
         del self._waiting[waiting.job]
-        # A batch job that aged is not pushed aside by the next interactive one; live input passes everything.
-        level = max(waiting.urgency, min(Urgency(self._level(waiting)), Urgency.INTERACTIVE))
+        self._last_turn_s[waiting.urgency] = self._clock()
         self._now_s = max(self._now_s, self._used_s[waiting.client])
         self._used_s[waiting.client] += self.expected_s  # corrected when it ends
-        self._workers[worker].stack.append(_Running(waiting.job, waiting.client, level, self.expected_s))
+        running = _Running(waiting.job, waiting.client, waiting.urgency, self.expected_s)
+        self._workers[worker].stack.append(running)
         return Turn(worker, waiting.job)
 
     # ── what others may ask ──────────────────────────────────────────────────────────────────────────────
@@ -170,18 +184,22 @@ class Scheduler:
     def order(self) -> list[int]:
         """Waiting jobs in the order they would start if none came and each took `expected_s`."""
         used_s = dict(self._used_s)
-        queues: dict[int, dict[str, list[int]]] = {}  # level → client → jobs, the next one last
+        queues: dict[Urgency, dict[str, list[int]]] = {}  # class → client → jobs, the next one last
         for waiting in sorted(self._waiting.values(), key=lambda waiting: -waiting.job):
-            queues.setdefault(self._level(waiting), {}).setdefault(waiting.client, []).append(waiting.job)
-        order = []
-        for level in sorted(queues, reverse=True):
-            clients = queues[level]
-            while clients:
-                client = min(clients, key=lambda client: (used_s[client], clients[client][-1]))
-                order.append(clients[client].pop())
-                used_s[client] += self.expected_s
-                if not clients[client]:
-                    del clients[client]
+            queues.setdefault(waiting.urgency, {}).setdefault(waiting.client, []).append(waiting.job)
+
+        def take(clients: dict[str, list[int]]) -> int:
+            client = min(clients, key=lambda client: (used_s[client], clients[client][-1]))
+            used_s[client] += self.expected_s
+            job = clients[client].pop()
+            if not clients[client]:
+                del clients[client]
+            return job
+
+        order = [take(queues[urgency]) for urgency in sorted(self._impatient(), reverse=True)]
+        for urgency in sorted(queues, reverse=True):
+            while queues[urgency]:
+                order.append(take(queues[urgency]))  # noqa: PERF401  `take` empties what the loop looks at
         return order
 
     def running(self) -> int:
@@ -200,6 +218,8 @@ class Scheduler:
         )
 
     def _tidy(self, client: str) -> None:
-        """Forgets an idle client that owes nothing, so that years of clients do not add up."""
-        if not self._is_active(client) and self._used_s[client] <= self._now_s:
+        """Forgets an idle client that owes nothing, and all debts when nobody waits: years of clients add up."""
+        if not self._waiting and not self.running():
+            self._used_s.clear()
+        elif not self._is_active(client) and self._used_s[client] <= self._now_s:
             del self._used_s[client]

@@ -1,8 +1,8 @@
 """Shared memory of one connection, in both directions.
 
-The server offers a folder and a probe in it. It lends memory only to a client that has shown that it reads there:
-one that released the probe, or handed over a segment of its own. A client in a container, or behind a tunnel, finds
-no probe and gets its pixels in frames.
+The server offers a folder and a probe in it. It lends memory only to a client that has shown that it reads
+there: one that released the probe, or handed over a segment of its own. A client in a container, or behind a
+tunnel, finds no probe and gets its pixels in frames.
 """
 
 from __future__ import annotations
@@ -56,7 +56,8 @@ class Sharing:
         return await asyncio.to_thread(self._pool.lend, data)
 
     async def take(self, shared: SharedBytes) -> bytes:
-        """The bytes a client put into a segment of its own. Raises `MalformedFrame` when they cannot be had."""
+        """The bytes a client put into a segment of its own. Raises `MalformedFrame` when they cannot be had.
+        """
         if shared.size <= INLINE_BYTES:
             data = self._folder.copy_out(shared)
         else:
@@ -71,4 +72,3 @@ class Sharing:
 def sweep_dead(folder: Path) -> int:
     """Removes segments whose owner, a server or a client, died without a word. Returns how many."""
     return sweep(folder, lambda pid: pid == os.getpid() or psutil.pid_exists(pid))
-

@@ -1,0 +1,68 @@
+"""A server whose engine takes its time and notes what it finished: `python -m impasto_server.bench.paced`.
+
+Real front, real pool, real worker process; no torch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from impasto_protocol import places
+from impasto_protocol.messages import GenerateRequest, LayerInfo, ModelInfo, Recipe
+from impasto_protocol.rasters import PixelFormat
+
+from impasto_server.config import Config
+from impasto_server.engine.interface import Input, Layer, StepGate
+
+__all__ = ["PAINTED", "PacedEngine"]
+
+PAINTED = "painted.txt"  # in the home: one line for each time a job was painted to its end, its seed
+STEPS, STEP_S, SIDE = 5, 0.03, 64
+
+
+@dataclass(frozen=True)
+class PacedEngine:
+    """Implements `interface.Engine`: 5 steps of 30 ms, then a flat picture whose colour is the seed."""
+
+    device: str
+    home: Path
+
+    def models(self) -> list[ModelInfo]:
+        return [ModelInfo("paced", "Paced", "none", SIDE, STEPS, 1.0, ("text",))]
+
+    def generate(
+        self, request: GenerateRequest, image: Input | None, mask: Input | None, gate: StepGate
+    ) -> Sequence[Layer]:
+        for step in range(STEPS):
+            gate.check()
+            gate.report("sampling", step, STEPS)
+            time.sleep(STEP_S)
+        with (Path(self.home) / PAINTED).open("a") as file:
+            file.write(f"{request.seed}\n")
+            file.flush()
+            os.fsync(file.fileno())
+        pixels = np.full((SIDE, SIDE, 3), request.seed % 256, np.uint8)
+        made = replace(request, width=SIDE, height=SIDE, steps=STEPS, guidance=1.0)
+        recipe = Recipe(made, "none", "0" * 64, {})
+        return [Layer(LayerInfo("paced", 0, 0, SIDE, SIDE, PixelFormat.RGB8, recipe), pixels)]
+
+
+if __name__ == "__main__":
+    from impasto_server.front.app import serve
+    from impasto_server.pool.local import LocalPool
+
+    home = places.home()
+    pool = LocalPool(
+        ["cpu"],
+        places.blob_folder(home),
+        home,
+        engine="impasto_server.bench.paced:PacedEngine",
+        log=places.log_folder(home) / "worker.log",
+    )
+    asyncio.run(serve(Config(home, port=0), pool))

@@ -1,0 +1,131 @@
+"""Jobs of the command line: pictures up, a request, layers down, files out. Used by all commands that
+paint."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from impasto_client.session import Job, Layer, Session
+from impasto_protocol.errors import ImpastoError
+from impasto_protocol.messages import CanvasRef, GenerateRequest, InputRef, LayerInfo
+
+from impasto_server.cli import metadata, png
+from impasto_server.cli.images import Array, Picture, as_array
+from impasto_server.cli.show import JobLine
+from impasto_server.compositing.composite import composite
+
+__all__ = [
+    "Cancelled",
+    "Finished",
+    "fetch",
+    "finished",
+    "paint",
+    "send",
+    "targets",
+    "with_inputs",
+    "write_all",
+]
+
+_SLICE_S = 0.5
+_CANCEL_S = 5.0  # for the server to say that it stopped; it stops in any case
+
+
+class Cancelled(ImpastoError):
+    """Somebody else cancelled the job this command waited for."""
+
+    code = "cancelled"
+
+
+@dataclass(frozen=True, eq=False)
+class Finished:
+    """A picture ready to be written, (H, W), (H, W, 3) or (H, W, 4), and the layer it came from."""
+
+    info: LayerInfo
+    pixels: Array
+
+
+def send(session: Session, picture: Picture) -> CanvasRef:
+    """Uploads a picture, as a canvas of its own."""
+    return session.canvas(picture.width, picture.height, picture.format).update(picture.pixels)
+
+
+def paint(session: Session, request: GenerateRequest) -> list[Layer]:
+    """Submits, shows progress, waits. Ctrl+C cancels the job. Raises what the job failed with,
+    `Cancelled`."""
+    job = session.submit(request)
+    line = JobLine()
+    try:
+        layers = _wait(job, line)
+    except KeyboardInterrupt:
+        job.cancel()
+        with suppress(TimeoutError, ImpastoError):
+            job.wait(_CANCEL_S)
+        raise
+    finally:
+        line.end()
+    if not layers:
+        raise Cancelled("The job was cancelled by another command. Run this one again if that was a mistake.")
+    return layers
+
+
+def _wait(job: Job, line: JobLine) -> list[Layer]:
+    """In slices: on Windows, Ctrl+C does not end an endless wait."""
+    while True:
+        with suppress(TimeoutError):
+            return job.wait(_SLICE_S, line)
+
+
+def finished(session: Session, layer: Layer, picture: Picture | None) -> Finished:
+    """The layer placed over the picture it was painted on: bytes it does not cover are the picture's own.
+
+    `picture` None: fetched from the server's journal by the recipe, if the recipe has one. Raises
+    `NoSuchInput`.
+    """
+    info = layer.info
+    pixels = as_array(layer.pixels, info.width, info.height, info.format)
+    image = info.recipe.request.image
+    if picture is None and isinstance(image, InputRef):
+        picture = fetch(session, image)
+    if picture is None or pixels.ndim != 3 or pixels.shape[2] != 4:
+        return Finished(info, pixels)
+    return Finished(info, composite(picture.array(), pixels, info.x, info.y))
+
+
+def fetch(session: Session, ref: InputRef) -> Picture:
+    """Pixels of an earlier job. Raises `NoSuchInput` when the server keeps them no more."""
+    return Picture(ref.width, ref.height, ref.format, bytes(session.fetch_input(ref)))
+
+
+def write(done: Finished, path: Path) -> None:
+    """Raises `DiskFull`, `BadValue`."""
+    height, width = done.pixels.shape[:2]
+    png.write(path, png.encode(done.pixels, metadata.texts(done.info.recipe, width, height)))
+
+
+def targets(out: Path, count: int) -> list[Path]:
+    """OUT.png, or OUT-1.png … for several. Raises `BadValue` for what cannot be written."""
+    png.check_target(out)
+    if count == 1:
+        return [out]
+    return [out.with_stem(f"{out.stem}-{number}") for number in range(1, count + 1)]
+
+
+def write_all(
+    session: Session, layers: Sequence[Layer], out: Path, picture: Picture | None = None
+) -> list[tuple[Path, LayerInfo]]:
+    """Writes every layer. Returns where, with what each is."""
+    written = []
+    for path, layer in zip(targets(out, len(layers)), layers, strict=True):
+        done = finished(session, layer, picture)
+        write(done, path)
+        written.append((path, done.info))
+    return written
+
+
+def with_inputs(
+    request: GenerateRequest, image: CanvasRef | InputRef | None, mask: CanvasRef | InputRef | None
+) -> GenerateRequest:
+    return replace(request, image=image, mask=mask)

@@ -1,0 +1,107 @@
+"""What a client may ask for: the checks that need no engine, made before a job is accepted."""
+
+from __future__ import annotations
+
+import math
+import re
+
+from impasto_protocol.errors import BadImage, BadValue, EmptyMask, EmptyPrompt, SizeMismatch, UnknownModel
+from impasto_protocol.messages import (
+    FILL_MODES,
+    URGENCIES,
+    GenerateRequest,
+    InputRef,
+    Limits,
+    ModelInfo,
+    Pixels,
+    Submit,
+)
+from impasto_protocol.rasters import PixelFormat, raster_size
+
+__all__ = ["check_inputs", "check_model", "check_submit"]
+
+Picture = Pixels | InputRef
+
+LAST_SEED = 2**63 - 1
+MOST_GUIDANCE = 100.0
+LONGEST_PROMPT = 20_000  # characters; text encoders read a few hundred words of it
+SMALLEST_PX = 16
+_JOB = re.compile(r"[0-9a-f]{32}")
+_IMAGE_FORMATS = (PixelFormat.RGB8, PixelFormat.RGBA8, PixelFormat.RGBA16)
+
+
+def check_submit(submit: Submit, limits: Limits) -> None:
+    """The words and numbers of a request. Raises `BadValue` or `EmptyPrompt`."""
+    request = submit.generate
+    _demand(bool(_JOB.fullmatch(submit.job)), "A job's id must be 32 hex digits.")
+    _demand(submit.urgency in URGENCIES, f"Urgency must be one of {', '.join(URGENCIES)}.")
+    _demand(request.fill in FILL_MODES, f"Fill must be one of {', '.join(FILL_MODES)}.")
+    for name, text in (("prompt", request.prompt), ("negative prompt", request.negative)):
+        _demand(len(text) <= LONGEST_PROMPT, f"The {name} is longer than {LONGEST_PROMPT} characters.")
+    for name, side in (("width", request.width), ("height", request.height)):
+        _demand(
+            side == 0 or SMALLEST_PX <= side <= limits.canvas_px,
+            f"The {name} must be from {SMALLEST_PX} to {limits.canvas_px} pixels, not {side}.",
+        )
+    _demand(
+        0 <= request.steps <= limits.steps, f"Steps must be from 1 to {limits.steps}, not {request.steps}."
+    )
+    _demand(
+        1 <= request.takes <= limits.takes, f"Takes must be from 1 to {limits.takes}, not {request.takes}."
+    )
+    _demand(
+        math.isfinite(request.guidance) and request.guidance <= MOST_GUIDANCE,
+        f"Guidance must be from 0 to {MOST_GUIDANCE:.0f}, not {request.guidance}.",
+    )
+    _demand(0.0 <= request.strength <= 1.0, f"Strength must be from 0 to 1, not {request.strength}.")
+    _demand(request.seed + request.takes - 1 <= LAST_SEED, "The seed is too large. Choose one below 2^63.")
+    if request.mask is not None and request.image is None:
+        raise BadValue("A mask needs an image. Send the picture that is to be repainted too.")
+    if request.image is None and not request.prompt.strip():
+        raise EmptyPrompt("The prompt is empty. Write what the picture should show.")
+
+
+def check_model(request: GenerateRequest, models: tuple[ModelInfo, ...]) -> None:
+    """Raises `UnknownModel`. `models` is empty while no worker has said what there is; the engine checks then."""
+    if models and request.model not in {model.model for model in models}:
+        names = ", ".join(sorted(model.model for model in models))
+        raise UnknownModel(f"There is no model {request.model!r} here. There are: {names}.")
+
+
+def check_inputs(image: Picture | None, mask: Picture | None, limits: Limits) -> None:
+    """The pictures of a request, as handed in or as kept. Reads the mask's bytes: not for the event loop.
+
+    Raises `BadImage`, `SizeMismatch` or `EmptyMask`.
+    """
+    if image is not None:
+        _check_picture("image", image, _IMAGE_FORMATS, limits)
+    if mask is None or image is None:
+        return
+    _check_picture("mask", mask, (PixelFormat.GRAY8,), limits)
+    if (mask.width, mask.height) != (image.width, image.height):
+        raise SizeMismatch(
+            f"The mask is {mask.width}×{mask.height} pixels and the image {image.width}×{image.height}. "
+            "Make them the same size."
+        )
+    if isinstance(mask, Pixels) and mask.data is not None and bytes(mask.data).count(0) == len(mask.data):
+        raise EmptyMask("The mask is empty, so there is nothing to repaint. Select the part to change.")
+
+
+def _check_picture(name: str, picture: Picture, formats: tuple[PixelFormat, ...], limits: Limits) -> None:
+    if picture.format not in formats:
+        wanted = ", ".join(one.value for one in formats)
+        raise BadImage(f"The {name} has the pixel format {picture.format.value}; it must be {wanted}.")
+    if not (1 <= picture.width <= limits.canvas_px and 1 <= picture.height <= limits.canvas_px):
+        raise BadImage(
+            f"The {name} is {picture.width}×{picture.height} pixels; "
+            f"each side must be from 1 to {limits.canvas_px}."
+        )
+    if isinstance(picture, Pixels):
+        size = raster_size(picture.width, picture.height, picture.format)
+        if picture.data is None or len(picture.data) != size:
+            raise BadImage(f"The {name}'s bytes do not make {picture.width}×{picture.height} pixels.")
+
+
+def _demand(fulfilled: bool, sentence: str) -> None:
+    if not fulfilled:
+        raise BadValue(sentence)

@@ -1,0 +1,201 @@
+"""Workers as processes of this machine, one for each device.
+
+A worker that dies is reported with the jobs it had, and started again: at once the first time, later and later if it
+keeps dying. Its stderr, and whatever libraries print, goes to worker.log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+from impasto_protocol import places
+
+from impasto_server.pool.channel import (
+    LENGTH_BYTES,
+    MAX_FRAME_BYTES,
+    CancelRun,
+    Command,
+    Ended,
+    Run,
+    Stop,
+    WorkerEvent,
+    decode_event,
+    frame,
+)
+from impasto_server.pool.interface import PoolListener
+
+__all__ = ["LocalPool"]
+
+log = logging.getLogger(__name__)
+
+DIFFUSION_ENGINE = "impasto_server.engine.diffusion:DiffusionEngine"
+FIRST_DELAY_S = 0.1
+LONGEST_DELAY_S = 10.0
+GRACE_S = 2.0  # for a worker that was asked to stop
+LOG_BYTES = 8 << 20  # worker.log is started anew beyond this; the last one is kept
+
+
+@dataclass
+class _Seat:
+    """A worker's place: the process changes, the number stays."""
+
+    number: int
+    device: str
+    process: asyncio.subprocess.Process | None = None
+    jobs: list[str] = field(default_factory=list)  # handed over and not ended
+    deaths: int = 0  # since a job last ended
+
+
+class LocalPool:
+    """A `WorkerPool` of local processes. `engine` is `MODULE:FACTORY`, called as factory(device=…, home=…)."""
+
+    def __init__(
+        self,
+        devices: Sequence[str],
+        blob_folder: Path,
+        home: Path,
+        engine: str = DIFFUSION_ENGINE,
+        log: Path | None = None,
+        *,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self._seats = [_Seat(number, device) for number, device in enumerate(devices)]
+        self._blob_folder = blob_folder
+        self._home = home
+        self._engine = engine
+        self._log = log if log is not None else places.log_folder(home) / "worker.log"
+        self._environment = environment
+        self._keepers: list[asyncio.Task[None]] = []
+        self._stopping = False
+
+    @property
+    def size(self) -> int:
+        return len(self._seats)
+
+    def process_id(self, worker: int) -> int | None:
+        """Of the worker's process; None while there is none."""
+        process = self._seats[worker].process
+        return None if process is None else process.pid
+
+    async def start(self, listener: PoolListener) -> None:
+        self._keepers = [asyncio.ensure_future(self._keep(seat, listener)) for seat in self._seats]
+
+    async def run(self, worker: int, command: Run) -> None:
+        self._seats[worker].jobs.append(command.job)
+        await self._tell(self._seats[worker], command)
+
+    async def cancel(self, worker: int, job: str) -> None:
+        await self._tell(self._seats[worker], CancelRun(job))
+
+    async def stop(self) -> None:
+        self._stopping = True
+        await asyncio.gather(*[_end(seat.process) for seat in self._seats if seat.process is not None])
+        for keeper in self._keepers:
+            keeper.cancel()
+        await asyncio.gather(*self._keepers, return_exceptions=True)
+        # A process may have been starting while the others were ended.
+        await asyncio.gather(*[_end(seat.process) for seat in self._seats if seat.process is not None])
+
+    async def _keep(self, seat: _Seat, listener: PoolListener) -> None:
+        """Keeps one seat taken until the pool stops."""
+        while not self._stopping:
+            await self._one_life(seat, listener)
+            if self._stopping:
+                return
+            jobs, seat.jobs = tuple(seat.jobs), []
+            await listener.worker_lost(seat.number, jobs)
+            await asyncio.sleep(min(FIRST_DELAY_S * 2**seat.deaths, LONGEST_DELAY_S))
+            seat.deaths += 1
+
+    async def _one_life(self, seat: _Seat, listener: PoolListener) -> None:
+        try:
+            seat.process = await self._spawn(seat.device)
+        except OSError:
+            log.exception("Worker %d cannot be started.", seat.number)
+            return
+        try:
+            while (event := await _read_event(seat.process)) is not None:
+                if isinstance(event, Ended):
+                    seat.deaths = 0
+                    with contextlib.suppress(ValueError):
+                        seat.jobs.remove(event.job)
+                await listener.worker_event(seat.number, event)
+        except (ValueError, msgspec.MsgspecError):
+            log.exception("Worker %d broke the channel.", seat.number)
+        finally:
+            if not self._stopping:
+                await _kill(seat.process)
+                log.warning("Worker %d ended with status %s.", seat.number, seat.process.returncode)
+                seat.process = None
+
+    async def _spawn(self, device: str) -> asyncio.subprocess.Process:
+        environment = dict(os.environ if self._environment is None else self._environment)
+        # It shall find what we found, from wherever we were started, and nothing in the current folder.
+        environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+        environment["PYTHONSAFEPATH"] = "1"
+        with _open_log(self._log) as errors:
+            return await asyncio.create_subprocess_exec(
+                sys.executable,
+                *("-m", "impasto_server.worker", "--engine", self._engine, "--device", device),
+                *("--home", str(self._home), "--blobs", str(self._blob_folder)),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                cwd=self._home,
+                env=environment,
+            )
+
+    async def _tell(self, seat: _Seat, command: Command) -> None:
+        """To a worker that is just dying nothing arrives; its keeper is about to notice."""
+        if seat.process is None or seat.process.stdin is None:
+            return
+        with contextlib.suppress(OSError):
+            seat.process.stdin.write(frame(command))
+            await seat.process.stdin.drain()
+
+
+async def _read_event(process: asyncio.subprocess.Process) -> WorkerEvent | None:
+    """None at the end of the channel. ValueError for a frame that is too long."""
+    assert process.stdout is not None
+    try:
+        size = int.from_bytes(await process.stdout.readexactly(LENGTH_BYTES), "little")
+        if size > MAX_FRAME_BYTES:
+            raise ValueError(f"a frame of {size} bytes was announced")
+        return decode_event(await process.stdout.readexactly(size))
+    except (asyncio.IncompleteReadError, OSError):
+        return None
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Asks the process to stop, and makes it if it does not."""
+    if process.stdin is not None:
+        with contextlib.suppress(OSError):
+            process.stdin.write(frame(Stop()))
+            process.stdin.close()
+    with contextlib.suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(process.wait(), GRACE_S)
+    await _kill(process)
+
+
+async def _kill(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+    await process.wait()
+
+
+def _open_log(path: Path) -> BinaryIO:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if path.exists() and path.stat().st_size > LOG_BYTES:
+        path.replace(path.with_name(f"{path.name}.1"))
+    return path.open("ab")

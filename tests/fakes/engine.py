@@ -1,0 +1,113 @@
+"""An engine that paints noise: deterministic, without torch, as slow as IMPASTO_FAKE_STEP_S says.
+
+What it does besides painting is asked for in the prompt, so that tests can steer a real worker process:
+`die`: the process kills itself at the first step · `die once`: only if it has not done so in this home yet ·
+`break`: raises an error nobody foresaw · `exhaust`: MemoryError · `chatter`: prints to stdout at every step.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from impasto_protocol.messages import GenerateRequest, LayerInfo, ModelInfo, Pixels, Recipe
+from impasto_protocol.rasters import PixelFormat
+
+from impasto_server.engine.interface import Input, Layer, StepGate
+
+STEPS = 4
+SIDE_PX = 64
+MODEL = ModelInfo("pocket", "Fake", "fake", SIDE_PX, STEPS, 5.0, ("text", "image", "mask"))
+
+
+class FakeEngine:
+    def __init__(self, device: str = "cpu", home: Path | None = None) -> None:
+        self._home = home
+        self._step_s = float(os.environ.get("IMPASTO_FAKE_STEP_S", "0.005"))
+        self.device = f"{device} fake"
+
+    def models(self) -> list[ModelInfo]:
+        return [MODEL]
+
+    def generate(
+        self, request: GenerateRequest, image: Input | None, mask: Input | None, gate: StepGate
+    ) -> Sequence[Layer]:
+        width = request.width or (image.ref.width if image else SIDE_PX)
+        height = request.height or (image.ref.height if image else SIDE_PX)
+        digests = "/".join(picture.ref.digest for picture in (image, mask) if picture is not None)
+        layers = []
+        gate.report("loading")
+        for take in range(request.takes):
+            recipe = dataclasses.replace(request, seed=request.seed + take, takes=1)
+            key = f"{recipe.seed}/{recipe.prompt}/{digests}"
+            pixels = self._sample(key, width, height, request, gate)
+            info = LayerInfo(
+                request.prompt, 0, 0, width, height, PixelFormat.RGBA8, Recipe(recipe, "Fake", "0" * 64)
+            )
+            layers.append(Layer(info, pixels))
+        gate.report("compositing")
+        return layers
+
+    def _sample(
+        self, key: str, width: int, height: int, request: GenerateRequest, gate: StepGate
+    ) -> np.ndarray:
+        """A state that each step carries on, as latents do: a step left out or done twice shows in the bytes."""
+        steps = request.steps or STEPS
+        state = np.random.default_rng(int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "little"))
+        estimate = np.zeros((height, width, 4), np.uint8)
+        for step in range(steps):
+            gate.check()
+            self._misbehave(request.prompt)
+            time.sleep(self._step_s)
+            estimate = estimate * 3 + state.integers(0, 256, estimate.shape, np.uint8)
+            preview = None
+            if gate.wants_preview():
+                small = np.ascontiguousarray(estimate[::8, ::8, :3])
+                preview = Pixels(small.shape[1], small.shape[0], PixelFormat.RGB8, small.tobytes())
+            gate.report("sampling", step + 1, steps, preview)
+        return estimate
+
+    def _misbehave(self, prompt: str) -> None:
+        if prompt == "die" or (prompt == "die once" and self._first_time()):
+            os.kill(os.getpid(), signal.SIGKILL)
+        if prompt == "break":
+            raise KeyError("a secret that must not leave this process")
+        if prompt == "exhaust":
+            raise MemoryError
+        if prompt == "chatter":
+            print("libraries print what they like")
+            os.write(1, b"and so does C code\n")
+            sys.stdout.flush()
+
+    def _first_time(self) -> bool:
+        assert self._home is not None
+        mark = self._home / "died-once"
+        if mark.exists():
+            return False
+        mark.touch()
+        return True
+
+
+def painted(request: GenerateRequest) -> bytes:
+    """The bytes an undisturbed run paints for a request without pictures: one layer, no takes."""
+    engine = FakeEngine()
+    engine._step_s = 0.0
+    return engine.generate(request, None, None, _OpenGate())[0].pixels.tobytes()
+
+
+class _OpenGate:
+    """Never closes, tells nobody."""
+
+    def check(self) -> None: ...
+
+    def report(self, stage: str, step: int = 0, steps: int = 0, preview: Pixels | None = None) -> None: ...
+
+    def wants_preview(self) -> bool:
+        return False

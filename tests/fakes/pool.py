@@ -1,0 +1,77 @@
+"""A pool without processes: tests decide what its workers say, and when."""
+
+from __future__ import annotations
+
+from impasto_protocol.errors import WorkerCrashed
+from impasto_protocol.messages import ErrorInfo, LayerInfo, Recipe
+from impasto_protocol.rasters import PixelFormat
+
+from impasto_server.blobs import BlobStore
+from impasto_server.pool.channel import Ended, Progress, Ready, Run, StoredLayer
+from impasto_server.pool.interface import PoolListener
+from tests.fakes.engine import MODEL
+
+
+class FakePool:
+    """Implements `WorkerPool`. `runs` and `cancels` record what the front asked for, oldest first."""
+
+    def __init__(self, blobs: BlobStore, size: int = 1) -> None:
+        self._blobs = blobs
+        self._size = size
+        self.listener: PoolListener | None = None
+        self.runs: list[tuple[int, Run]] = []
+        self.cancels: list[tuple[int, str]] = []
+        self.running: list[list[Run]] = [[] for _ in range(size)]
+
+    @property
+    def size(self) -> int:
+        return self._size
+
+    async def start(self, listener: PoolListener) -> None:
+        self.listener = listener
+
+    async def run(self, worker: int, command: Run) -> None:
+        self.runs.append((worker, command))
+        self.running[worker].append(command)
+
+    async def cancel(self, worker: int, job: str) -> None:
+        self.cancels.append((worker, job))
+
+    async def stop(self) -> None:
+        self.listener = None
+
+    # ── what tests let happen ────────────────────────────────────────────────────────────────────────────
+
+    async def come_up(self, worker: int = 0) -> None:
+        assert self.listener is not None
+        await self.listener.worker_event(worker, Ready("cpu fake", [MODEL]))
+
+    async def progress(self, worker: int = 0, step: int = 1) -> None:
+        assert self.listener is not None
+        job = self.running[worker][-1].job
+        await self.listener.worker_event(worker, Progress(job, "sampling", step, 4))
+
+    async def end(
+        self, worker: int = 0, state: str = "done", device_s: float = 1.0, job: str | None = None
+    ) -> None:
+        """The job that holds the device, or `job`, ends; done: with one small layer."""
+        assert self.listener is not None
+        command = next(run for run in reversed(self.running[worker]) if job in (None, run.job))
+        self.running[worker].remove(command)
+        layers, error = [], None
+        if state == "done":
+            layers = [self._layer(command)]
+        if state == "failed":
+            error = ErrorInfo(WorkerCrashed.code, "The test says so.")
+        await self.listener.worker_event(worker, Ended(command.job, state, device_s, layers, error))
+
+    async def die(self, worker: int = 0) -> None:
+        assert self.listener is not None
+        jobs, self.running[worker] = self.running[worker], []
+        await self.listener.worker_lost(worker, tuple(run.job for run in jobs))
+
+    def _layer(self, command: Run) -> StoredLayer:
+        pixels = command.generate.prompt.encode().ljust(16)[:16]
+        recipe = Recipe(command.generate, "Fake", "0" * 64)
+        info = LayerInfo("layer", 0, 0, 2, 2, PixelFormat.RGBA8, recipe)
+        return StoredLayer(info, self._blobs.put(pixels, 2, 2, PixelFormat.RGBA8))

@@ -1,0 +1,456 @@
+"""The desk, with a pool whose workers do what the test says."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+from impasto_protocol.errors import (
+    BadImage,
+    BadValue,
+    DiskFull,
+    EmptyMask,
+    EmptyPrompt,
+    ImpastoError,
+    NoSuchInput,
+    QueueFull,
+    SizeMismatch,
+    UnknownJob,
+    UnknownModel,
+    WorkerCrashed,
+)
+from impasto_protocol.messages import (
+    CanvasRef,
+    GenerateRequest,
+    InputRef,
+    JobChanged,
+    JobProgress,
+    Pixels,
+    Submit,
+)
+from impasto_protocol.rasters import PixelFormat, raster_size
+
+from impasto_server.blobs import BlobStore
+from impasto_server.config import DEFAULT_LIMITS
+from impasto_server.front.jobs import Inputs, JobDesk
+from impasto_server.front.journal import Journal
+from impasto_server.front.scheduler import Scheduler
+from tests.fakes.pool import FakePool
+
+A, B = "a" * 32, "b" * 32
+LIMITS = dataclasses.replace(DEFAULT_LIMITS, jobs=4, takes=4, steps=100, canvas_px=2048)
+CANVAS = CanvasRef("picture", 3)
+
+
+class Client:
+    """A connected program: what it heard, in order."""
+
+    def __init__(self) -> None:
+        self.heard: list[JobChanged | JobProgress] = []
+
+    def states(self, job: str) -> list[str]:
+        return [m.state for m in self.heard if isinstance(m, JobChanged) and m.job == job]
+
+    def last(self, job: str) -> JobChanged:
+        return [m for m in self.heard if isinstance(m, JobChanged) and m.job == job][-1]
+
+
+class House:
+    """A desk with all that belongs to it."""
+
+    def __init__(self, home: Path, workers: int = 1) -> None:
+        self.blobs = BlobStore(home / "blobs")
+        self.pool = FakePool(self.blobs, workers)
+        self.journal = Journal(home / "journal.sqlite", self.blobs)
+        scheduler = Scheduler(workers=workers)
+        self.desk = JobDesk(self.journal, scheduler, self.pool, self.blobs, LIMITS, disk_retry_s=0.01)
+
+    async def listen(self, client: str, last_event: int = 0) -> Client:
+        ear = Client()
+        (await self.desk.subscribe(client, last_event, ear.heard.append)).start()
+        return ear
+
+    async def submit(self, number: int, prompt: str = "a fox", client: str = A, **more: object) -> str:
+        urgency = str(more.pop("urgency", "interactive"))
+        await self.desk.submit(
+            client, Submit(name(number), GenerateRequest(prompt, **more), urgency), Inputs()
+        )  # type: ignore[arg-type]
+        return name(number)
+
+
+def name(number: int) -> str:
+    return f"{number:032x}"
+
+
+async def until(condition: Callable[[], object]) -> None:
+    for _ in range(2000):
+        if condition():
+            return
+        await asyncio.sleep(0.002)
+    raise AssertionError("it never came true")
+
+
+def pixels(width: int, height: int, format: PixelFormat, value: int = 255) -> Pixels:
+    return Pixels(width, height, format, bytes([value]) * raster_size(width, height, format))
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    house = House(tmp_path)
+    await house.desk.start()
+    await house.pool.come_up()
+    yield house
+    await house.desk.stop()
+
+
+async def test_a_job_goes_from_queued_over_running_to_done_and_its_layer_can_be_read(house: House) -> None:
+    client = await house.listen(A)
+    job = await house.submit(1)
+    await until(lambda: house.pool.runs)
+    await house.pool.progress()
+    await house.pool.end()
+    await until(lambda: client.states(job) == ["queued", "running", "done"])
+    events = [m.event for m in client.heard if isinstance(m, JobChanged)]
+    assert events == [1, 2, 3]
+    rows = await house.desk.layer(A, job, 0, 1, 1)
+    assert bytes(rows.data or b"") == b"x           "[:0] + b"a fox".ljust(16)[8:16]
+    assert (rows.width, rows.height) == (2, 1)
+
+
+async def test_submitting_twice_is_one_job(house: House) -> None:
+    client = await house.listen(A)
+    job = name(1)
+    await asyncio.gather(*[house.submit(1) for _ in range(5)])
+    await until(lambda: house.pool.runs)
+    await house.submit(1, prompt="")  # not even looked at: the first one counts
+    assert len(house.pool.runs) == 1
+    assert client.states(job).count("queued") + client.states(job).count("running") == len(client.states(job))
+    await house.pool.end()
+    await until(lambda: client.last(job).state == "done")
+    await house.submit(1)
+    assert client.last(job).state == "done"
+    assert len(house.pool.runs) == 1
+
+
+async def test_the_seed_is_drawn_once_so_that_a_retry_paints_the_same(house: House) -> None:
+    await house.listen(A)
+    await house.submit(1)
+    await until(lambda: house.pool.runs)
+    await house.pool.die()
+    await house.pool.come_up()
+    await until(lambda: len(house.pool.runs) == 2)
+    (_, first), (_, second) = house.pool.runs
+    assert first == second
+    assert 0 <= first.generate.seed < 2**32
+
+
+@pytest.mark.parametrize(
+    ("request_", "error"),
+    [
+        (GenerateRequest(""), EmptyPrompt),
+        (GenerateRequest("  \n"), EmptyPrompt),
+        (GenerateRequest("x", steps=101), BadValue),
+        (GenerateRequest("x", steps=-1), BadValue),
+        (GenerateRequest("x", takes=0), BadValue),
+        (GenerateRequest("x", takes=5), BadValue),
+        (GenerateRequest("x", width=2049), BadValue),
+        (GenerateRequest("x", height=-8), BadValue),
+        (GenerateRequest("x", strength=1.01), BadValue),
+        (GenerateRequest("x", strength=float("nan")), BadValue),
+        (GenerateRequest("x", guidance=float("inf")), BadValue),
+        (GenerateRequest("x", seed=2**63), BadValue),
+        (GenerateRequest("x", seed=2**63 - 1, takes=2), BadValue),
+        (GenerateRequest("x", fill="magic"), BadValue),
+        (GenerateRequest("x" * 20_001), BadValue),
+        (GenerateRequest("x", mask=CANVAS), BadValue),
+        (GenerateRequest("x", model="../../etc"), UnknownModel),
+    ],
+)
+async def test_a_request_that_cannot_be_met_is_refused_with_a_sentence(
+    house: House, request_: GenerateRequest, error: type[ImpastoError]
+) -> None:
+    with pytest.raises(error) as refused:
+        await house.desk.submit(A, Submit(name(1), request_), Inputs())
+    assert refused.value.sentence.endswith(".")
+    assert await house.desk.jobs(A) == ()
+
+
+@pytest.mark.parametrize(
+    ("image", "mask", "error"),
+    [
+        (pixels(8, 8, PixelFormat.RGB8), pixels(8, 7, PixelFormat.GRAY8), SizeMismatch),
+        (pixels(8, 8, PixelFormat.RGB8), pixels(8, 8, PixelFormat.GRAY8, 0), EmptyMask),
+        (pixels(8, 8, PixelFormat.RGB8), pixels(8, 8, PixelFormat.RGB8), BadImage),
+        (pixels(8, 8, PixelFormat.DEPTH32F), pixels(8, 8, PixelFormat.GRAY8), BadImage),
+        (Pixels(8, 8, PixelFormat.RGB8, b""), pixels(8, 8, PixelFormat.GRAY8), BadImage),
+        (Pixels(0, 0, PixelFormat.RGB8, b""), pixels(8, 8, PixelFormat.GRAY8), BadImage),
+    ],
+)
+async def test_pictures_that_do_not_fit_are_refused_and_nothing_of_them_is_kept(
+    house: House, image: Pixels, mask: Pixels, error: type[ImpastoError]
+) -> None:
+    request = GenerateRequest("x", image=CANVAS, mask=CANVAS)
+    with pytest.raises(error):
+        await house.desk.submit(A, Submit(name(1), request), Inputs(image, mask))
+    assert not house.blobs.folder.exists()
+
+
+async def test_inputs_are_kept_for_replaying_and_belong_to_their_client(house: House) -> None:
+    image = pixels(8, 8, PixelFormat.RGB8, 9)
+    await house.desk.submit(A, Submit(name(1), GenerateRequest("", image=CANVAS)), Inputs(image))
+    await until(lambda: house.pool.runs)
+    ref = house.pool.runs[0][1].image
+    assert isinstance(ref, InputRef)
+    assert bytes((await house.desk.input(A, ref.digest, 0, 8)).data or b"") == image.data
+    await house.pool.end()
+    await house.submit(2, image=ref)
+    await until(lambda: len(house.pool.runs) == 2)
+    assert house.pool.runs[1][1].image == ref
+    with pytest.raises(NoSuchInput):
+        await house.submit(3, client=B, image=ref)
+    with pytest.raises(NoSuchInput):
+        await house.desk.input(B, ref.digest, 0, 8)
+    with pytest.raises(BadValue):
+        await house.desk.input(A, ref.digest, 4, 5)
+
+
+async def test_a_client_has_so_many_unfinished_jobs_and_no_more(house: House) -> None:
+    for number in range(LIMITS.jobs):
+        await house.submit(number)
+    with pytest.raises(QueueFull):
+        await house.submit(99)
+    await house.submit(100, client=B)
+    await house.submit(0)  # known already: no new job
+    await house.pool.end()
+    await until(lambda: len(house.pool.runs) == 2)
+    await house.submit(99)
+
+
+async def test_cancelling_a_waiting_job_takes_it_out_at_once(house: House) -> None:
+    client = await house.listen(A)
+    await house.submit(1)
+    waiting = await house.submit(2)
+    await house.desk.cancel(A, waiting)
+    assert client.last(waiting).state == "cancelled"
+    await house.pool.end()
+    await house.submit(3)
+    await until(lambda: len(house.pool.runs) == 2)
+    assert house.pool.cancels == []
+    assert [run.job for _, run in house.pool.runs] == ["1", "3"]
+
+
+@pytest.mark.parametrize("end", ["cancelled", "done", "failed"])
+async def test_a_cancelled_job_stays_cancelled_however_its_worker_ends_it(house: House, end: str) -> None:
+    client = await house.listen(A)
+    job = await house.submit(1)
+    await until(lambda: client.states(job) == ["queued", "running"])
+    await house.desk.cancel(A, job)
+    assert client.last(job).state == "cancelled", "acknowledged before the worker has even heard"
+    assert house.pool.cancels == [(0, "1")]
+    await house.desk.cancel(A, job)
+    await house.pool.end(state=end)
+    other = await house.submit(2)
+    await house.pool.end()
+    await until(lambda: client.last(other).state == "done")
+    assert set(client.states(job)) == {"queued", "running", "cancelled"}
+    assert [summary.state for summary in await house.desk.jobs(A)] == ["cancelled", "done"]
+
+
+async def test_a_finished_job_stays_finished_when_it_is_cancelled(house: House) -> None:
+    client = await house.listen(A)
+    job = await house.submit(1)
+    await until(lambda: house.pool.runs)
+    await house.pool.end()
+    await until(lambda: client.last(job).state == "done")
+    heard = len(client.heard)
+    await house.desk.cancel(A, job)
+    assert len(client.heard) == heard + 1, "the client hears how it stands"
+    assert client.last(job).state == "done"
+
+
+async def test_nobody_can_cancel_forget_or_see_the_job_of_another(house: House) -> None:
+    client, stranger = await house.listen(A), await house.listen(B)
+    job = await house.submit(1)
+    with pytest.raises(UnknownJob):
+        await house.desk.cancel(B, job)
+    await house.desk.forget(B, job)
+    await until(lambda: house.pool.runs)
+    await house.pool.end()
+    await until(lambda: client.last(job).state == "done")
+    with pytest.raises(UnknownJob):
+        await house.desk.layer(B, job, 0, 0, 1)
+    assert stranger.heard == []
+    assert await house.desk.jobs(B) == ()
+
+
+async def test_a_cancel_right_behind_its_submit_finds_the_job(house: House) -> None:
+    client = await house.listen(A)
+    submitting = asyncio.ensure_future(house.submit(1))
+    await asyncio.sleep(0)
+    await house.desk.cancel(A, name(1))
+    await submitting
+    assert client.last(name(1)).state == "cancelled"
+
+
+async def test_a_client_that_vanishes_while_its_job_is_accepted_still_has_it(house: House) -> None:
+    submitting = asyncio.ensure_future(house.submit(1))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    submitting.cancel()
+    await until(lambda: house.pool.runs)
+    client = await house.listen(A)
+    assert client.states(name(1)) in (["queued"], ["running"])
+
+
+async def test_forgetting_takes_the_job_off_the_list_and_stops_it(house: House) -> None:
+    await house.submit(1)
+    await until(lambda: house.pool.runs)
+    await house.desk.forget(A, name(1))
+    assert await house.desk.jobs(A) == ()
+    assert house.pool.cancels == [(0, "1")]
+    await house.desk.forget(A, name(1))
+    with pytest.raises(UnknownJob):
+        await house.desk.cancel(A, name(1))
+
+
+async def test_who_comes_back_gets_what_it_missed_then_what_happens(house: House) -> None:
+    before = await house.listen(A)
+    job = await house.submit(1)
+    await until(lambda: before.states(job) == ["queued", "running"])
+    seen = before.last(job).event
+    second = await house.submit(2)
+
+    back = Client()
+    subscription = await house.desk.subscribe(A, seen, back.heard.append)
+    assert subscription.newest_event == seen + 1
+    await house.pool.end()
+    await until(lambda: before.last(job).state == "done")
+    assert back.heard == [], "nothing before Welcome"
+    subscription.start()
+    await until(lambda: back.states(second) == ["queued", "running"])
+    events = [message.event for message in back.heard if isinstance(message, JobChanged)]
+    assert events == sorted(set(events))
+    assert back.states(job) == ["done"]
+
+    subscription.close()
+    subscription.close()
+    heard = len(back.heard)
+    await house.pool.end()
+    await until(lambda: before.last(second).state == "done")
+    assert len(back.heard) == heard
+
+
+async def test_a_worker_that_dies_costs_its_job_one_more_try_and_then_an_error(house: House) -> None:
+    client = await house.listen(A)
+    job = await house.submit(1)
+    await until(lambda: client.states(job) == ["queued", "running"])
+    await house.pool.die()
+    await house.pool.come_up()
+    await until(lambda: client.states(job) == ["queued", "running"] * 2)
+    await house.pool.die()
+    await until(lambda: client.last(job).state == "failed")
+    error = client.last(job).error
+    assert error is not None
+    assert error.code == "worker_crashed"
+    await house.pool.come_up()
+    good = await house.submit(2)
+    await until(lambda: len(house.pool.runs) == 3)
+    await house.pool.end()
+    await until(lambda: client.last(good).state == "done")
+
+
+async def test_a_job_that_only_waited_on_a_dying_worker_is_not_blamed(house: House) -> None:
+    client = await house.listen(A)
+    patient = await house.submit(1, urgency="batch")
+    await until(lambda: client.states(patient)[-1:] == ["running"])
+    for number in (2, 3):
+        killer = await house.submit(number, client=B)
+        await until(lambda: len(house.pool.running[0]) == 2)
+        for _ in range(2):
+            await house.pool.die()
+            await until(lambda: not house.pool.running[0])
+            await house.pool.come_up()
+            await until(lambda: house.pool.running[0])
+        assert killer
+    await house.pool.end()
+    await until(lambda: client.last(patient).state == "done")
+
+
+async def test_when_no_worker_comes_up_jobs_fail_with_a_sentence_instead_of_waiting_for_ever(
+    tmp_path: Path,
+) -> None:
+    house = House(tmp_path)
+    await house.desk.start()
+    client = await house.listen(A)
+    job = await house.submit(1)
+    for _ in range(3):
+        await house.pool.die()
+    await until(lambda: client.last(job).state == "failed")
+    with pytest.raises(WorkerCrashed, match="impasto doctor"):
+        await house.desk.models()
+    await house.pool.come_up()
+    assert [model.model for model in await house.desk.models()] == ["pocket"]
+    assert house.desk.device == "cpu fake"
+    await house.desk.stop()
+
+
+async def test_what_a_crash_interrupted_goes_on_in_order_without_anybody_asking(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    await house.desk.start()
+    await house.pool.come_up()
+    for number in (1, 2, 3):
+        await house.submit(number)
+    await until(lambda: house.pool.runs)
+    await house.desk.cancel(A, name(2))
+    await house.desk.stop()
+
+    again = House(tmp_path)
+    await again.desk.start()
+    await again.pool.come_up()
+    await until(lambda: again.pool.runs)
+    await again.pool.end()
+    await until(lambda: len(again.pool.runs) == 2)
+    await again.pool.end()
+    client = await again.listen(A)
+    await until(lambda: client.states(name(3))[-1:] == ["done"])
+    assert [run.job for _, run in again.pool.runs] == ["1", "3"]
+    assert [run.generate for _, run in again.pool.runs][0] == house.pool.runs[0][1].generate
+    assert client.states(name(2)) == ["cancelled"]
+    await again.desk.stop()
+
+
+async def test_a_waiting_client_hears_how_many_are_ahead(house: House) -> None:
+    await house.submit(1, client=B)
+    await until(lambda: house.pool.runs)
+    client = await house.listen(A)
+    job = await house.submit(2)
+
+    def positions() -> list[int]:
+        return [m.position for m in client.heard if isinstance(m, JobProgress) and m.stage == "waiting"]
+
+    await until(lambda: positions() == [1])
+    await house.pool.end()
+    await until(lambda: client.states(job)[-1:] == ["running"])
+
+
+async def test_a_result_that_finds_the_disk_full_is_written_when_there_is_room(house: House) -> None:
+    client = await house.listen(A)
+    job = await house.submit(1)
+    await until(lambda: client.states(job) == ["queued", "running"])
+    finish = house.journal.finish
+    refusals = 0
+
+    async def full(*values: object, **named: object) -> None:
+        nonlocal refusals
+        refusals += 1
+        raise DiskFull("The disk is full.")
+
+    house.journal.finish = full  # type: ignore[method-assign]
+    await house.pool.end()
+    await until(lambda: refusals > 2)
+    assert client.last(job).state == "running"
+    house.journal.finish = finish  # type: ignore[method-assign]
+    await until(lambda: client.last(job).state == "done")
