@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 __all__ = ["BAND_BYTES", "Canvas", "bands"]
 
 BAND_BYTES = 16 << 20  # longest piece of a picture in one message
-_SHARED_BYTES = 4 << 20  # up to here, whole rows in shared memory beat finding and packing tiles (1024² rgba8)
+_SHARED_BYTES = 4 << 20  # up to here, whole rows in shared memory beat finding and packing tiles
 
 
 class Canvas:
     """A picture the server mirrors. Made by `Session.canvas`. Safe for several threads.
 
-    The sequence in a `CanvasRef` of `update` counts the artist's changes. What goes over the wire has numbers of its
-    own, which start again whenever the canvas has to be sent again; `Session.submit` translates.
+    The sequence in a `CanvasRef` of `update` counts the artist's changes. What goes over the wire has numbers
+    of its own, which start again whenever the canvas has to be sent again; `Session.submit` translates.
     """
 
     def __init__(self, session: "Session", name: str, width: int, height: int, format: PixelFormat) -> None:
@@ -46,12 +46,15 @@ class Canvas:
     def update(self, pixels: Union[bytes, bytearray, memoryview]) -> CanvasRef:
         """Takes the whole picture as it is now and sends what changed.
 
-        Without a connection the picture is kept and sent once there is one. `pixels` is copied unless it is bytes.
-        Raises ValueError for another size than the canvas has, and what the server said against the canvas.
+        Without a connection the picture is kept and sent once there is one. `pixels` is copied unless it is
+        bytes. Raises ValueError for another size than the canvas has, and what the server said against the
+        canvas.
         """
         picture = pixels if isinstance(pixels, bytes) else bytes(pixels)
         if len(picture) != len(self._pixels):
-            raise ValueError(f"{len(picture)} bytes are not a {self.width}×{self.height} {self.format.value} picture")
+            raise ValueError(
+                f"{len(picture)} bytes are not a {self.width}×{self.height} {self.format.value} picture"
+            )
         with self._session.uploading() as connection:
             with self._lock:
                 self._pixels = picture
@@ -88,7 +91,8 @@ class Canvas:
     def send(self, connection: Connection, picture: bytes) -> CanvasRef:
         """Brings the server's mirror to `picture`; returns the reference the server knows it by.
 
-        Only under the session's upload lock. Raises `ServerUnreachable`, or what the server said against the canvas.
+        Only under the session's upload lock. Raises `ServerUnreachable`, or what the server said against the
+        canvas.
         """
         problem, self._problem = self._problem, None
         if problem is not None:
@@ -106,8 +110,9 @@ class Canvas:
         return CanvasRef(self.name, self._mirror_sequence)
 
     def restore(self, connection: Connection) -> None:
-        """Sends the picture on a new connection, if there was one. What the server holds against it is raised by the
-        next `update`. Only under the session's upload lock; raises `ServerUnreachable`."""
+        """Sends the picture on a new connection, if there was one. What the server holds against it is raised
+        by the next `update`. Only under the session's upload lock; raises `ServerUnreachable`.
+        """
         with self._lock:
             picture, untouched = self._pixels, self._sequence == 0
         if not untouched and self._problem is None:

@@ -1,9 +1,9 @@
 """One connection to the server: a blocking socket, read on a plain daemon thread.
 
-Threads. `Connection.open` blocks the caller through connecting, upgrade and `Welcome`. From then on `on_message`
-and, once, `on_closed` are called on the connection's own thread: they must be quick, and may call `send` only for
-short messages. `send` and `close` may be called from any thread. No asyncio: its loop is jittery on a thread of
-Krita's, and Blender has none.
+Threads. `Connection.open` blocks the caller through connecting, upgrade and `Welcome`. From then on
+`on_message` and, once, `on_closed` are called on the connection's own thread: they must be quick, and may
+call `send` only for short messages. `send` and `close` may be called from any thread. No asyncio: its loop is
+jittery on a thread of Krita's, and Blender has none.
 """
 
 import socket
@@ -79,8 +79,8 @@ class Connection:
     ) -> "Connection":
         """Connects and introduces the program.
 
-        `on_closed` is called once when the connection has ended, also after `close`. Raises `ServerUnreachable`,
-        `Unauthorized`, `VersionUnsupported`, or what the server's `Problem` says.
+        `on_closed` is called once when the connection has ended, also after `close`. Raises
+        `ServerUnreachable`, `Unauthorized`, `VersionUnsupported`, or what the server's `Problem` says.
         """
         connection = cls(address, hello)
         try:
@@ -119,9 +119,7 @@ class Connection:
         self._owed.append(self._wire.frame(message))
         self._pay_if_free()
 
-    def pixels(
-        self, data: Union[bytes, memoryview], width: int, height: int, format: PixelFormat
-    ) -> Pixels:
+    def pixels(self, data: Union[bytes, memoryview], width: int, height: int, format: PixelFormat) -> Pixels:
         """A raster for a message: in shared memory when the server shares some and a segment is free."""
         shared = self._outgoing.lend(data) if self._outgoing is not None else None
         if shared is not None:
@@ -174,7 +172,10 @@ class Connection:
         if folder.accepts(offer):
             self._incoming = folder
             self._outgoing = SegmentPool(folder.folder)
-            self.post(Release(offer.probe))  # the server lends memory only to who has shown that it reads there
+            self.post(Release(offer.probe))  # shows the server that its probe was read
+            self.post(
+                Release(offer.probe)
+            )  # the server lends memory only to who has shown that it reads there
 
     # ── the connection's thread ──────────────────────────────────────────────────────────────────────────
 
@@ -225,7 +226,10 @@ class Connection:
 
     def _fetched(self, message: ServerMessage) -> ServerMessage:
         """The message with its pixels in it, when they lie in shared memory."""
-        if isinstance(message, (CanvasPixels, LayerPixels, InputPixels)) and message.pixels.shared is not None:
+        if (
+            isinstance(message, (CanvasPixels, LayerPixels, InputPixels))
+            and message.pixels.shared is not None
+        ):
             return replace(message, pixels=self._taken(message.pixels))
         preview = message.preview if isinstance(message, JobProgress) else None
         if isinstance(message, JobProgress) and preview is not None and preview.shared is not None:
@@ -266,7 +270,7 @@ class Connection:
             self._send_all(self._owed.popleft())
 
     def _pay_if_free(self) -> None:
-        """Sends what is owed, unless another thread is sending: it does so when done, or the next tick does."""
+        """Sends what is owed, unless another thread is sending: that does it when done, or the next tick."""
         if self._sending.acquire(blocking=False):
             try:
                 self._pay()

@@ -1,12 +1,13 @@
 """What plugins and the command line use: canvases, jobs and results that outlive any connection.
 
-A session connects again by itself, with growing pauses, and then makes the server whole: it says which event it saw
-last, and submits again, canvases included, what was not yet accepted. Submitting is idempotent, so nothing is painted
-twice; what was accepted is in the server's journal, so nothing is lost.
+A session connects again by itself, with growing pauses, and then makes the server whole: it says which event
+it saw last, and submits again, canvases included, what was not yet accepted. Submitting is idempotent, so
+nothing is painted twice; what was accepted is in the server's journal, so nothing is lost.
 
-Threads. All methods may be called from any thread and block it at most for `timeout_s`; none may be called from
-`listener`, except `Job.cancel` and reading attributes. `listener` is called on the connection's thread with every
-JobChanged and JobProgress: hand these to the host's own thread and return. Reconnecting has a thread of its own.
+Threads. All methods may be called from any thread and block it at most for `timeout_s`; none may be called
+from `listener`, except `Job.cancel` and reading attributes. `listener` is called on the connection's thread
+with every JobChanged and JobProgress: hand these to the host's own thread and return. Reconnecting has a
+thread of its own.
 """
 
 import contextlib
@@ -135,11 +136,13 @@ class Job:
         """The newest progress, if there was any."""
         return self._session.record(self.id).progress
 
-    def wait(self, timeout_s: Optional[float] = None, on_progress: Optional[OnProgress] = None) -> List[Layer]:
+    def wait(
+        self, timeout_s: Optional[float] = None, on_progress: Optional[OnProgress] = None
+    ) -> List[Layer]:
         """The layers with their pixels; an empty list when the job was cancelled.
 
-        `on_progress` is called on the waiting thread, with the newest progress only. Raises what made the job fail,
-        TimeoutError after `timeout_s`, `ServerUnreachable` when reconnecting is hopeless.
+        `on_progress` is called on the waiting thread, with the newest progress only. Raises what made the job
+        fail, TimeoutError after `timeout_s`, `ServerUnreachable` when reconnecting is hopeless.
         """
         return self._session.wait_for(self.id, timeout_s, on_progress)
 
@@ -170,7 +173,7 @@ class Session:
         self._find = find
         self._listener = listener
         self._shared_memory = shared_memory
-        self._uploads = threading.RLock()  # held while canvases and submits are sent, so that they stay in order
+        self._uploads = threading.RLock()  # held while canvases and submits are sent: they stay in order
         self._changed = threading.Condition()  # guards all below; notified at each change
         self._connection: Optional[Connection] = None
         self._fatal: Optional[ImpastoError] = None
@@ -198,8 +201,8 @@ class Session:
     ) -> "Session":
         """Connects to the server of `home` (default: `places.home()`), or to `address`.
 
-        `client_id`: 32 hex digits, to which jobs belong; None takes the home's own. Raises `ServerUnreachable`,
-        `Unauthorized`, `VersionUnsupported`.
+        `client_id`: 32 hex digits, to which jobs belong; None takes the home's own. Raises
+        `ServerUnreachable`, `Unauthorized`, `VersionUnsupported`.
         """
         folder = places.home() if home is None else home
         find = partial(find_server, folder) if address is None else (lambda: address)
@@ -268,11 +271,15 @@ class Session:
 
     # ── jobs ─────────────────────────────────────────────────────────────────────────────────────────────
 
-    def submit(self, generate: GenerateRequest, urgency: str = "interactive", job: Optional[str] = None) -> Job:
-        """Asks for a job; returns at once. Image and mask are references of `Canvas.update`, or of the journal.
+    def submit(
+        self, generate: GenerateRequest, urgency: str = "interactive", job: Optional[str] = None
+    ) -> Job:
+        """Asks for a job; returns at once. Image and mask are references of `Canvas.update`, or of the
+        journal.
 
-        What the server says against it is raised by `Job.wait`. Without a connection the job is submitted as soon
-        as there is one. Raises `StaleCanvas` or `UnknownCanvas` for a reference that is not to be had any more.
+        What the server says against it is raised by `Job.wait`. Without a connection the job is submitted as
+        soon as there is one. Raises `StaleCanvas` or `UnknownCanvas` for a reference that is not to be had
+        any more.
         """
         pictures = self._pictures(generate)
         name = job if job is not None else secrets.token_hex(16)
@@ -400,7 +407,8 @@ class Session:
             return
         try:
             refs = {
-                field: canvas.send(connection, picture) for field, (canvas, picture) in unaccepted.pictures.items()
+                field: canvas.send(connection, picture)
+                for field, (canvas, picture) in unaccepted.pictures.items()
             }
             generate = replace(unaccepted.request, **refs)  # type: ignore[arg-type]
             connection.send(Submit(job, generate, unaccepted.urgency))
@@ -540,7 +548,9 @@ class Session:
             connection.close()
 
     def _restore(self, connection: Connection) -> None:
-        """Gives a new connection what the last one had: unaccepted jobs, cancels, then the canvases as they are."""
+        """Gives a new connection what the last one had: unaccepted jobs, cancels, then the canvases as they
+        are.
+        """
         with self._changed:
             unaccepted, cancelled = list(self._unaccepted), list(self._cancelled)
             canvases = list(self._canvases.values())

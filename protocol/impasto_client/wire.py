@@ -1,8 +1,8 @@
 """The WebSocket side of a client, without a socket: bytes in, messages out.
 
-wsproto does what is intricate: the upgrade, pings, pongs, the closing handshake. Pictures bypass it, because it
-copies every byte five times on the way in and masks with four strided passes on the way out: a 3 MiB frame is
-received here into one buffer and decoded from there. Figures: `tests/bench/bench_masking.py`.
+wsproto does what is intricate: the upgrade, pings, pongs, the closing handshake. Pictures bypass it, because
+it copies every byte five times on the way in and masks with four strided passes on the way out: a 3 MiB frame
+is received here into one buffer and decoded from there. Figures: `tests/bench/bench_masking.py`.
 
 The caller fills `space()` from its socket and says how much came with `received(count)`.
 """
@@ -122,9 +122,9 @@ class Wire:
     def received(self, count: int) -> List[ServerMessage]:
         """Takes note of `count` bytes in the last `space()`; 0 is the end of the stream.
 
-        Returns the messages that are complete now. Raises `Unauthorized` or `ServerUnreachable` when the upgrade is
-        refused or the stream ends, `MalformedFrame` or `FrameTooLarge` when the server breaks the protocol.
-        Messages of an unknown type, from a newer server, are passed over.
+        Returns the messages that are complete now. Raises `Unauthorized` or `ServerUnreachable` when the
+        upgrade is refused or the stream ends, `MalformedFrame` or `FrameTooLarge` when the server breaks the
+        protocol. Messages of an unknown type, from a newer server, are passed over.
         """
         if count == 0:
             self.closed = True
@@ -163,11 +163,15 @@ class Wire:
                 sentence = _REFUSALS.get(event.status_code)
                 if sentence is not None:
                     raise Unauthorized(sentence)
-                raise ServerUnreachable(f"The server refused the connection ({event.status_code}). Try again.")
+                raise ServerUnreachable(
+                    f"The server refused the connection ({event.status_code}). Try again."
+                )
         return self.open
 
     def _next(self, messages: List[ServerMessage]) -> bool:
-        """Takes one frame, or the beginning of a long one, out of the inbox. False when more bytes are needed."""
+        """Takes one frame, or the beginning of a long one, out of the inbox. False when more bytes are
+        needed.
+        """
         held = self._end - self._start
         if self._target > self._filled or held < 2:
             return False
@@ -275,4 +279,3 @@ def mask(payload: bytes, key: bytes) -> List[bytes]:
         number = whole_key if size == _CHUNK_BYTES else int.from_bytes(long_key[:size], "little")
         pieces.append((int.from_bytes(piece, "little") ^ number).to_bytes(size, "little"))
     return pieces
-

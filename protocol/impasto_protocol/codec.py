@@ -1,8 +1,9 @@
-"""Messages to frames and back, in plain Python: what the plugins use, and the reference for every other codec.
+"""Messages to frames and back, in plain Python: what the plugins use, and the reference for every other
+codec.
 
-A frame is one msgpack map. The schema is the dataclasses of `messages.py`: readers are made from their type hints
-once, at import. Wrong types, missing fields without a default and bytes after the end are refused; unknown
-fields are passed over.
+A frame is one msgpack map. The schema is the dataclasses of `messages.py`: readers are made from their type
+hints once, at import. Wrong types, missing fields without a default and bytes after the end are refused;
+unknown fields are passed over.
 """
 
 from dataclasses import MISSING, fields, is_dataclass
@@ -59,7 +60,7 @@ _LAYOUTS: Dict[type, Union[_Layout, None]] = {}
 
 
 def _layout(kind: type) -> Union[_Layout, None]:
-    """Map head (with the tag, if the class has one) and written field names of a dataclass; None for others."""
+    """Map head (with the tag, if the class has one) and field names as written; None for other classes."""
     if kind not in _LAYOUTS:
         _LAYOUTS[kind] = _make_layout(kind) if is_dataclass(kind) else None
     return _LAYOUTS[kind]

@@ -73,9 +73,9 @@ class InputRef:
 class GenerateRequest:
     """All that decides a picture. Pure data, comparable; two equal requests on one machine paint equal bytes.
 
-    Text to image without `image`; img2img with `image`; inpainting with `image` and `mask`. A zero, a negative
-    number or None in a field that says so leaves the choice to the model; the recipe that comes back has the
-    number that was used.
+    Text to image without `image`; img2img with `image`; inpainting with `image` and `mask`. A zero, a
+    negative number or None in a field that says so leaves the choice to the model; the recipe that comes back
+    has the number that was used.
     """
 
     prompt: str

@@ -42,7 +42,8 @@ _NIL, _FALSE, _TRUE = 0xC0, 0xC2, 0xC3
 def write_value(value: object, pieces: List[Buffer]) -> None:
     """Appends None, a bool, an int, a float, a str or bytes. Bytes are appended as they are, without a copy.
 
-    Raises `BadValue` for an integer beyond 64 bits and for text that is not Unicode, TypeError for other types.
+    Raises `BadValue` for an integer beyond 64 bits and for text that is not Unicode, TypeError for other
+    types.
     """
     if value is None:
         pieces.append(b"\xc0")
@@ -93,7 +94,9 @@ def _utf8(value: str) -> bytes:
 
 
 def _sized(size: int, fixed: int, fixed_below: int, smallest: int) -> bytes:
-    """Head of a str or bin: `fixed | size` below `fixed_below`, else one of three heads that follow `smallest`."""
+    """Head of a str or bin: `fixed | size` below `fixed_below`, else one of three heads that follow
+    `smallest`.
+    """
     if size < fixed_below:
         return bytes((fixed | size,))
     for step, width in enumerate((1, 2, 4)):

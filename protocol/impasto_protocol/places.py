@@ -1,7 +1,7 @@
 """Where Impasto keeps things on disk. The only module that knows.
 
-Everything lies under one folder, `home()`; `docs/architecture.md` lists the files. The folder of shared memory
-alone may lie outside, where the system keeps files in memory.
+Everything lies under one folder, `home()`; `docs/architecture.md` lists the files. The folder of shared
+memory alone may lie outside, where the system keeps files in memory.
 """
 
 import os
@@ -28,7 +28,9 @@ _MEMORY_FILES = Path("/dev/shm")  # noqa: S108  Linux: a tmpfs; what goes in is 
 
 
 def home() -> Path:
-    """The one folder of all state: `IMPASTO_HOME`, else the platform's place for a user's data. May not exist yet."""
+    """The one folder of all state: `IMPASTO_HOME`, else the platform's place for a user's data. May not exist
+    yet.
+    """
     chosen = os.environ.get("IMPASTO_HOME", "")
     if chosen:
         return Path(chosen).expanduser().absolute()
@@ -76,7 +78,8 @@ def config_file(home: Path) -> Path:
 
 
 def shared_folder(home: Optional[Path] = None) -> Path:
-    """Folder of the shared-memory segments: one per user on Linux's tmpfs, else under `home` (default: `home()`).
+    """Folder of the shared-memory segments: one per user on Linux's tmpfs, else under `home` (default:
+    `home()`).
 
     It may not exist yet; `shared_memory.private_folder` makes it and checks whose it is.
     """

@@ -1,9 +1,9 @@
 """Pixels handed over in memory instead of through a socket, between two processes of one user on one host.
 
-A segment is a file in a private folder (0700; on Linux in a tmpfs). Its owner keeps it mapped and writes into it;
-the receiver reads it with an ordinary `read`, never a mapping, so an owner that cuts its file short cannot crash the
-receiver (SIGBUS), only make it refuse. `multiprocessing.shared_memory` is not used: its resource tracker starts
-`sys.executable`, which inside Krita is Krita.
+A segment is a file in a private folder (0700; on Linux in a tmpfs). Its owner keeps it mapped and writes into
+it; the receiver reads it with an ordinary `read`, never a mapping, so an owner that cuts its file short
+cannot crash the receiver (SIGBUS), only make it refuse. `multiprocessing.shared_memory` is not used: its
+resource tracker starts `sys.executable`, which inside Krita is Krita.
 
 Names are made here and checked before they touch the file system: `<pid in hex>-<16 hex digits>`.
 """
@@ -62,8 +62,9 @@ class SharedFolder:
     owner: Optional[int] = None  # user id its files must have; None: ours
 
     def copy_out(self, shared: SharedBytes) -> bytes:
-        """The bytes of a segment. Raises `MalformedFrame` for a name that is none, and for a file that is a link,
-        not regular, of another user, or shorter than `shared.size`."""
+        """The bytes of a segment. Raises `MalformedFrame` for a name that is none, and for a file that is a
+        link, not regular, of another user, or shorter than `shared.size`.
+        """
         with self._open(shared) as descriptor:
             data = os.read(descriptor, shared.size)
             while len(data) < shared.size:
@@ -163,8 +164,9 @@ class SegmentPool:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def lend(self, data: Buffer) -> Optional[SharedBytes]:
-        """Copies `data` into a free segment. None when the limit is reached or the system has no memory: send it in
-        the frame then."""
+        """Copies `data` into a free segment. None when the limit is reached or the system has no memory: send
+        it in the frame then.
+        """
         with self._lock:
             segment = self._free(len(data)) or self._make(len(data))
             if segment is None:
@@ -249,7 +251,9 @@ class SegmentPool:
 
 
 def sweep(folder: Path, alive: Callable[[int], bool]) -> int:
-    """Removes the segments of owners that died without `close`; `alive(pid)` says which live. Returns how many."""
+    """Removes the segments of owners that died without `close`; `alive(pid)` says which live. Returns how
+    many.
+    """
     removed = 0
     for path in folder.iterdir() if folder.is_dir() else ():
         match = _NAME.fullmatch(path.name)

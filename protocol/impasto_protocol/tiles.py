@@ -1,14 +1,14 @@
 """Changed tiles of a canvas: found, sent as XOR, applied. Standard library only.
 
-A canvas is cut into 64×64 px tiles, numbered row-major over ceil(width/64) columns; those at the right and bottom
-edge are cropped to the canvas. An update is the numbers of the changed tiles, rising, and for each the XOR of its
-old and new bytes, rows top to bottom. Most of it is zero and packs well; applying it twice undoes it, so sender and
-receiver must agree on the sequence.
+A canvas is cut into 64×64 px tiles, numbered row-major over ceil(width/64) columns; those at the right and
+bottom edge are cropped to the canvas. An update is the numbers of the changed tiles, rising, and for each the
+XOR of its old and new bytes, rows top to bottom. Most of it is zero and packs well; applying it twice undoes
+it, so sender and receiver must agree on the sequence.
 
-Speed rests on two C loops of CPython. `bytes.startswith(view, offset)` is memcmp without a copy (4 MiB in 0.09 ms;
-`==` of two memoryviews goes byte by byte and takes 11 ms). And XOR of long ints (0.03 ms for a 16 KiB tile, conversions
-included), here only over the rows that differ. In a program that has loaded
-numpy already, its XOR is used instead (0.005 ms a tile); it is never imported from here.
+Speed rests on two C loops of CPython. `bytes.startswith(view, offset)` is memcmp without a copy (4 MiB in
+0.09 ms; `==` of two memoryviews goes byte by byte and takes 11 ms). And XOR of long ints (0.03 ms for a 16
+KiB tile, conversions included), here only over the rows that differ. In a program that has loaded numpy
+already, its XOR is used instead (0.005 ms a tile); it is never imported from here.
 """
 
 import sys
@@ -66,8 +66,8 @@ def _changed_columns(
 ) -> List[int]:
     """Tile columns that differ in one band of rows.
 
-    Row by row, and in a row only the stretches between columns already known to differ: a stroke that runs down
-    the whole band costs three compares a row, not one for each column.
+    Row by row, and in a row only the stretches between columns already known to differ: a stroke that runs
+    down the whole band costs three compares a row, not one for each column.
     """
     same = [(0, row_bytes)]  # stretches of a row in which no difference has been seen yet
     hit: List[int] = []
@@ -87,7 +87,9 @@ def _changed_columns(
 def _split(
     old: memoryview, new: Bytes, row: int, left: int, right: int, tile_bytes: int, hit: List[int]
 ) -> List[Tuple[int, int]]:
-    """Takes the differing columns out of a stretch of one row, noting them in `hit`. Returns what is left of it."""
+    """Takes the differing columns out of a stretch of one row, noting them in `hit`. Returns what is left of
+    it.
+    """
     rest: List[Tuple[int, int]] = []
     clean_from = left
     for at in range(left, right, tile_bytes):
@@ -141,8 +143,8 @@ def apply_tiles(
 ) -> None:
     """XORs an update into `mirror`. `data` is what `inflate_tiles` returned.
 
-    Raises `MalformedFrame`, before anything is changed, when the tile numbers do not rise, lie outside the canvas,
-    or `data` has another size than they need.
+    Raises `MalformedFrame`, before anything is changed, when the tile numbers do not rise, lie outside the
+    canvas, or `data` has another size than they need.
     """
     _check(tiles, width, height)
     if len(data) != tiles_size(tiles, width, height, format):
@@ -192,8 +194,8 @@ def tiles_size(tiles: Sequence[int], width: int, height: int, format: PixelForma
 def squeeze_tiles(data: bytes) -> Tuple[str, bytes]:
     """(encoding, bytes) for `CanvasTiles`: "zlib" (level 1), or "raw" where that is not smaller.
 
-    For a server on another machine. On the same one it costs more than it saves: at 1024² a stroke over 2 % of the
-    canvas is 340 KiB raw, which loopback carries in 0.1 ms; packing and unpacking it takes 2 ms.
+    For a server on another machine. On the same one it costs more than it saves: at 1024² a stroke over 2 %
+    of the canvas is 340 KiB raw, which loopback carries in 0.1 ms; packing and unpacking it takes 2 ms.
     """
     if len(data) < _WORTH_SQUEEZING:
         return "raw", data

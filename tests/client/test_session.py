@@ -155,7 +155,9 @@ def test_shared_memory_carries_pixels_both_ways(
     sharing_server.wait_for(lambda: any(isinstance(m, Release) for m in sharing_server.heard))
 
 
-def test_segments_are_used_again_and_gone_in_the_end(sharing_server: ScriptedServer, connect: Connect) -> None:
+def test_segments_are_used_again_and_gone_in_the_end(
+    sharing_server: ScriptedServer, connect: Connect
+) -> None:
     session = connect(sharing_server)
     canvas = session.canvas(*SIZE, PixelFormat.RGBA8)
     for seed in range(20):
@@ -264,7 +266,9 @@ def test_forget_reaches_the_server(server: ScriptedServer, connect: Connect) -> 
 
 
 def test_cancelling_an_unknown_job_tells_who_waits(server: ScriptedServer, connect: Connect) -> None:
-    server.on[Cancel] = lambda talk, message: talk.send(Problem("unknown_job", "No such job.", job=message.job))
+    server.on[Cancel] = lambda talk, message: talk.send(
+        Problem("unknown_job", "No such job.", job=message.job)
+    )
     job = connect(server).job("e" * 32)
     job.cancel()
     with pytest.raises(UnknownJob):
@@ -460,7 +464,9 @@ def test_a_wrong_token_ends_the_session_with_a_sentence(server: ScriptedServer, 
         Session.connect(client_id="c" * 32, address=address)
 
 
-def test_a_token_that_changes_under_way_is_told_to_who_waits(server: ScriptedServer, connect: Connect) -> None:
+def test_a_token_that_changes_under_way_is_told_to_who_waits(
+    server: ScriptedServer, connect: Connect
+) -> None:
     server.on[Submit] = lambda talk, message: talk.send(JobChanged(1, message.job, "queued"))
     session = Session.connect(client_id="c" * 32, address=server.address)
     job = session.submit(GenerateRequest("x"))

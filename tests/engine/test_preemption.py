@@ -56,6 +56,20 @@ def test_jobs_may_nest_deeper(engine: Any) -> None:
     assert paint(engine, KINDS["mask"], middle) == alone
 
 
+def test_loading_a_model_meanwhile_is_no_business_of_the_job_that_waits(engine: Any) -> None:
+    """Its gate must not be met from inside: a cancellation of it would strike the other job."""
+
+    def intrude() -> None:
+        before = gate.checks
+        engine._loaded.pop(model_of(engine, "little").digest)
+        paint(engine, INTRUDERS["another model"], Listener())
+        assert gate.checks == before
+
+    paint(engine, INTRUDERS["another model"], Listener())
+    gate = Yielding(other=intrude)
+    paint(engine, KINDS["text"], gate)
+
+
 def test_a_cancelled_intruder_leaves_no_trace(engine: Any) -> None:
     alone = paint(engine, KINDS["mask"], Listener())
 

@@ -23,7 +23,8 @@ def test_without_a_file_the_defaults_hold(tmp_path: Path) -> None:
 def test_every_setting_can_be_said(tmp_path: Path) -> None:
     config = written(
         tmp_path,
-        'host = "::1"\nport = 9000\nmodel_folders = ["/srv/models"]\nretention_days = 0.5\n[limits]\njobs = 3\n',
+        'host = "::1"\nport = 9000\nmodel_folders = ["/srv/models"]\nretention_days = 0.5\n'
+        "[limits]\njobs = 3\n",
     )
     assert (config.host, config.port) == ("::1", 9000)
     assert config.model_folders == (Path("/srv/models"),)

@@ -372,13 +372,17 @@ async def test_who_comes_back_hears_what_it_missed_and_only_that(tmp_path: Path)
 
 
 async def test_events_reach_every_connection_of_the_client_and_no_other(tmp_path: Path) -> None:
-    async with served(tmp_path) as server, server.client() as one, server.client() as two:
-        async with server.client(OTHER) as other:
-            await one.send(submit())
-            for client in (one, two):
-                assert (await client.expect(JobChanged)).job == JOB
-            await other.send(ListJobs(1))
-            assert await other.receive() == JobList(1, ())
+    async with (
+        served(tmp_path) as server,
+        server.client() as one,
+        server.client() as two,
+        server.client(OTHER) as other,
+    ):
+        await one.send(submit())
+        for client in (one, two):
+            assert (await client.expect(JobChanged)).job == JOB
+        await other.send(ListJobs(1))
+        assert await other.receive() == JobList(1, ())
 
 
 async def test_previews_reach_the_client(tmp_path: Path) -> None:
@@ -421,8 +425,7 @@ async def test_an_answer_longer_than_a_frame_is_refused(tmp_path: Path) -> None:
 
 
 async def test_a_slow_reader_gets_each_picture_as_it_was(tmp_path: Path) -> None:
-    """Pixels are sent from the mirror itself; strokes in between must not show in what was asked for before.
-    """
+    """Pixels are sent from the mirror itself; later strokes must not show in what was asked for before."""
     async with served(tmp_path) as server, server.client() as client:
         await with_canvas(client, 2048, 1024, value=0)
         full = tuple(range(32 * 16))

@@ -116,7 +116,7 @@ async def test_a_job_goes_from_queued_over_running_to_done_and_its_layer_can_be_
     events = [m.event for m in client.heard if isinstance(m, JobChanged)]
     assert events == [1, 2, 3]
     rows = await house.desk.layer(A, job, 0, 1, 1)
-    assert bytes(rows.data or b"") == b"x           "[:0] + b"a fox".ljust(16)[8:16]
+    assert bytes(rows.data or b"") == b"a fox".ljust(16)[8:16]
     assert (rows.width, rows.height) == (2, 1)
 
 
@@ -330,7 +330,7 @@ async def test_who_comes_back_gets_what_it_missed_then_what_happens(house: House
     await until(lambda: before.last(job).state == "done")
     assert back.heard == [], "nothing before Welcome"
     subscription.start()
-    await until(lambda: back.states(second) == ["queued", "running"])
+    await until(lambda: back.states(second)[-1:] == ["running"])
     events = [message.event for message in back.heard if isinstance(message, JobChanged)]
     assert events == sorted(set(events))
     assert back.states(job) == ["done"]

@@ -19,7 +19,8 @@ GONE_S = 30.0
 
 def upgrade(server: Served) -> bytes:
     return (
-        f"GET /v1 HTTP/1.1\r\nHost: 127.0.0.1:{server.info.port}\r\nAuthorization: Bearer {server.info.token}\r\n"
+        f"GET /v1 HTTP/1.1\r\nHost: 127.0.0.1:{server.info.port}\r\n"
+        f"Authorization: Bearer {server.info.token}\r\n"
         "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
     ).encode()

@@ -40,9 +40,9 @@ def ids(catalogue: Catalogue) -> list[str]:
 def test_a_bare_machine_has_pocket(home: Path) -> None:
     (info,) = Catalogue(home).infos()
     assert (info.model, info.title, info.family) == (POCKET, "Pocket", "sd15")
-    assert info.native_px == 256
     assert info.capabilities == ("text", "image", "mask")
     card = json.loads((Catalogue(home).get(POCKET).folder / "pocket.json").read_text())
+    assert info.native_px == card["native_px"]
     assert (info.default_steps, info.default_guidance) == (card["steps"], card["guidance_scale"])
 
 

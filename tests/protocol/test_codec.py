@@ -85,7 +85,10 @@ def test_a_missing_field_takes_its_default() -> None:
         ({"type": "list-jobs", "request": True}, "whole number"),
         ({"type": "hello", "protocol": 1, "client": "", "name": "", "shared_memory": 1}, "true or false"),
         ({"type": "open-canvas", "canvas": "c", "width": 1, "height": 1, "format": "cmyk8"}, "cmyk8"),
-        ({"type": "submit", "job": "j", "generate": {"prompt": "x", "image": {"canvas": "c"}}}, "lacks its type"),
+        (
+            {"type": "submit", "job": "j", "generate": {"prompt": "x", "image": {"canvas": "c"}}},
+            "lacks its type",
+        ),
         ({"type": "submit", "job": "j", "generate": [1]}, "map belongs"),
         ({"type": "cancel", "job": "j", "later": msgpack.ExtType(5, b"x")}, "known kind"),
         ({"type": "cancel", "job": msgpack.ExtType(5, b"x")}, "text belongs"),

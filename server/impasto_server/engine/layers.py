@@ -6,9 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-import diffusers
 import numpy as np
-import torch
 from impasto_protocol.errors import BadImage
 from impasto_protocol.messages import GenerateRequest, LayerInfo, Recipe
 from impasto_protocol.rasters import PixelFormat
@@ -91,6 +89,9 @@ def take(request: GenerateRequest, number: int) -> GenerateRequest:
 
 
 def _recipe(painting: Painting, request: GenerateRequest) -> Recipe:
+    import diffusers  # only after `loading.quiet_and_offline`
+    import torch
+
     model = painting.model
     software = {
         "impasto": __version__,

@@ -27,7 +27,6 @@ def quiet_and_offline() -> None:
     """
     for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_HUB_DISABLE_TELEMETRY", "DISABLE_TELEMETRY"):
         os.environ[name] = "1"
-    # The parts of scipy and of vision models that transformers would import have no use here.
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
     from diffusers.utils import logging as diffusers_logging
@@ -106,8 +105,9 @@ class LoadedModel:
 
 def move(module: torch.nn.Module, device: str) -> None:
     """Moves a module's weights; nothing is copied when they are there already. Never changes a dtype."""
-    if next(module.parameters()).device != torch.device(device):
-        module.to(device)
+    here, there = next(module.parameters()).device, torch.device(device)
+    if (here.type, here.index or 0) != (there.type, there.index or 0):
+        module.to(there)
 
 
 def load(source: ModelFolder, digest: str, device: str, stack: JobStack) -> LoadedModel:
@@ -124,15 +124,15 @@ def load(source: ModelFolder, digest: str, device: str, stack: JobStack) -> Load
             f"“{source.info.title}” cannot be loaded: its files do not fit together. "
             "Download it again, or use another."
         ) from error
+    # Before the hooks are there: while a job waits for this one, they would speak to that job's gate.
+    latent_preview = _preview(components, source)
     for name, module in components.modules.items():
         if name == "vae":
             stack.watch(module.encoder, name)
             stack.watch(module.decoder, name)
         else:
             stack.watch(module, name)
-    model = LoadedModel(
-        source, digest, components, device, _preview(components, source), not _fits(source, device)
-    )
+    model = LoadedModel(source, digest, components, device, latent_preview, not _fits(source, device))
     if not model.offloads:
         model.offloads = not _all_on(model)
     return model

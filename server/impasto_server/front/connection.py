@@ -293,18 +293,22 @@ class Connection:
         loop = asyncio.get_running_loop()
         yielded = loop.time()
         while (frame := await self._frame()) is not None:
-            if len(frame) > self._services.limits.frame_bytes:
-                raise FrameTooLarge(f"No message may exceed {self._services.limits.frame_bytes} bytes.")
-            try:
-                message = typed_codec.decode(frame)
-            except UnknownMessage as error:  # of a newer client, which can do without
-                await self._answer_unknown(frame, error)
-            else:
-                handler = _HANDLERS.get(type(message), _misplaced)
-                await self._guarded(message, partial(handler, self, message))
+            await self._handle(frame)
+            del frame  # a frame may hold a whole canvas; the next may be long in coming
             if loop.time() - yielded > YIELD_S:
                 await asyncio.sleep(0)
                 yielded = loop.time()
+
+    async def _handle(self, frame: bytes) -> None:
+        if len(frame) > self._services.limits.frame_bytes:
+            raise FrameTooLarge(f"No message may exceed {self._services.limits.frame_bytes} bytes.")
+        try:
+            message = typed_codec.decode(frame)
+        except UnknownMessage as error:  # of a newer client, which can do without
+            await self._answer_unknown(frame, error)
+        else:
+            handler = _HANDLERS.get(type(message), _misplaced)
+            await self._guarded(message, partial(handler, self, message))
 
     async def _answer_unknown(self, frame: bytes, error: UnknownMessage) -> None:
         target = typed_codec.target(frame)

@@ -149,9 +149,9 @@ class Journal:
         reason = None
         try:
             self._database, version = _connect(self._path)
-        except sqlite3.DatabaseError as error:
-            if _disk_trouble(error):
-                raise
+        except sqlite3.OperationalError:
+            raise  # the disk is full, or another program holds the file: nothing is wrong with it
+        except sqlite3.DatabaseError:
             reason = "is damaged"
         else:
             if version <= SCHEMA_VERSION:

@@ -56,8 +56,7 @@ class Sharing:
         return await asyncio.to_thread(self._pool.lend, data)
 
     async def take(self, shared: SharedBytes) -> bytes:
-        """The bytes a client put into a segment of its own. Raises `MalformedFrame` when they cannot be had.
-        """
+        """The bytes a client put into a segment of its own. Raises `MalformedFrame` if they are not there."""
         if shared.size <= INLINE_BYTES:
             data = self._folder.copy_out(shared)
         else:

@@ -1,0 +1,113 @@
+"""What the frames of protocol version 1 say. Every message once with all its fields set, by file name."""
+
+from __future__ import annotations
+
+from impasto_protocol.messages import (
+    Cancel,
+    CanvasAck,
+    CanvasPixels,
+    CanvasRef,
+    CanvasRows,
+    CanvasStale,
+    CanvasTiles,
+    CloseCanvas,
+    ErrorInfo,
+    FetchInput,
+    FetchLayer,
+    Forget,
+    GenerateRequest,
+    Hello,
+    InputPixels,
+    InputRef,
+    JobChanged,
+    JobList,
+    JobProgress,
+    JobSummary,
+    LayerInfo,
+    LayerPixels,
+    Limits,
+    ListJobs,
+    ListModels,
+    Message,
+    ModelInfo,
+    ModelList,
+    OpenCanvas,
+    Pixels,
+    Problem,
+    ReadCanvas,
+    Recipe,
+    Release,
+    SharedBytes,
+    SharedOffer,
+    Submit,
+    Welcome,
+)
+from impasto_protocol.rasters import PixelFormat
+
+JOB = "0123456789abcdef" * 2
+DIGEST = "ab" * 32
+INLINE = Pixels(2, 1, PixelFormat.RGB8, data=b"\x00\x7f\xff\x01\x02\x03")
+SHARED = Pixels(2, 1, PixelFormat.RGBA16, shared=SharedBytes("1f-0123456789abcdef", 16))
+REQUEST = GenerateRequest(
+    prompt="Ein Boot bei Nacht, 夜の舟",
+    negative="text",
+    model="pocket",
+    width=512,
+    height=768,
+    steps=20,
+    guidance=3.5,
+    seed=2**63 - 1,
+    strength=0.75,
+    image=CanvasRef("c1", 7),
+    mask=InputRef(DIGEST, 512, 768, PixelFormat.GRAY8),
+    fill="border",
+    takes=3,
+)
+LAYER = LayerInfo(
+    "take 1",
+    -4,
+    12,
+    2,
+    1,
+    PixelFormat.RGBA8,
+    Recipe(REQUEST, "DDIMScheduler", DIGEST, {"impasto": "0.1.0", "device": "cpu"}),
+    {"seam": 0.25},
+)
+ERROR = ErrorInfo("out_of_memory", "The picture is too large for this card. Choose a smaller size.")
+LIMITS = Limits(128 << 20, 16384, 16, 1 << 30, 100, 16, 150)
+
+CLIENT: dict[str, Message] = {
+    "hello": Hello(1, JOB, "Krita 5.2.2", 41, True),
+    "open-canvas": OpenCanvas("c1", 2, 1, PixelFormat.DEPTH32F),
+    "canvas-rows": CanvasRows("c1", 1, 0, INLINE),
+    "canvas-rows-shared": CanvasRows("c1", 1, 0, SHARED),
+    "canvas-tiles": CanvasTiles("c1", 2, (0, 300, 70000), "raw", bytes(range(256)) * 2),
+    "close-canvas": CloseCanvas("c1"),
+    "read-canvas": ReadCanvas(1, "c1", 0, 1),
+    "submit": Submit(JOB, REQUEST, "batch"),
+    "submit-words": Submit(JOB, GenerateRequest("a red circle")),
+    "cancel": Cancel(JOB),
+    "forget": Forget(JOB),
+    "fetch-layer": FetchLayer(2, JOB, 1, 64, 128),
+    "fetch-input": FetchInput(3, DIGEST, 0, 768),
+    "list-jobs": ListJobs(4),
+    "list-models": ListModels(5),
+    "release": Release("1f-0123456789abcdef"),
+}
+SERVER: dict[str, Message] = {
+    "welcome": Welcome(
+        1, "0.1.0", LIMITS, ("generate", "mask"), 42, SharedOffer("/shm/impasto", "1f-00", bytes(32))
+    ),
+    "canvas-ack": CanvasAck("c1", 7),
+    "canvas-stale": CanvasStale("c1", 5),
+    "canvas-pixels": CanvasPixels(1, "c1", 7, 0, INLINE),
+    "job-changed-done": JobChanged(43, JOB, "done", (LAYER,)),
+    "job-changed-failed": JobChanged(44, JOB, "failed", error=ERROR),
+    "job-progress": JobProgress(JOB, "sampling", 3, 20, 0, 1.5, INLINE),
+    "layer-pixels": LayerPixels(2, 64, SHARED),
+    "input-pixels": InputPixels(3, 0, INLINE),
+    "job-list": JobList(4, (JobSummary(JOB, "done", "a boat", 1.75e9, (LAYER,), ERROR),)),
+    "model-list": ModelList(5, (ModelInfo("pocket", "Pocket", "sd15", 256, 20, 3.0, ("text", "mask")),)),
+    "problem": Problem("stale_canvas", "Send the picture again.", 6, JOB, "c1"),
+}
+MESSAGES = {**CLIENT, **SERVER}

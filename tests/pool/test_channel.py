@@ -1,0 +1,89 @@
+"""Front and worker understand each other, and refuse what neither would say."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from impasto_protocol.messages import (
+    CanvasRef,
+    ErrorInfo,
+    GenerateRequest,
+    InputRef,
+    LayerInfo,
+    ModelInfo,
+    Pixels,
+    Recipe,
+)
+from impasto_protocol.rasters import PixelFormat
+
+from impasto_server.pool import channel
+from impasto_server.pool.channel import (
+    CancelRun,
+    Ended,
+    ModelsChanged,
+    Progress,
+    Ready,
+    Run,
+    Stop,
+    StoredLayer,
+)
+
+REF = InputRef("a" * 64, 4, 4, PixelFormat.RGB8)
+MASK = InputRef("b" * 64, 4, 4, PixelFormat.GRAY8)
+REQUEST = GenerateRequest("a fox", image=REF, mask=MASK, seed=2**63 - 1, strength=0.25)
+LAYER = StoredLayer(
+    LayerInfo("fox", -3, 5, 4, 4, PixelFormat.RGBA8, Recipe(REQUEST, "Euler", "0", {"a": "1"}), {"x": 0.5}),
+    InputRef("c" * 64, 4, 4, PixelFormat.RGBA8),
+)
+MODEL = ModelInfo("pocket", "Pocket", "sd15", 256, 20, 5.0, ("text",))
+
+
+@pytest.mark.parametrize(
+    "command", [Run("1", REQUEST, REF, MASK), Run("1", GenerateRequest("x")), CancelRun("1"), Stop()]
+)
+def test_commands_arrive_as_they_were_sent(command: channel.WorkerCommand) -> None:
+    arrived = channel.decode_command(channel.frame(command)[channel.LENGTH_BYTES :])
+    assert arrived == command
+    if isinstance(arrived, Run):
+        assert type(arrived.generate) is GenerateRequest
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        Ready("cpu", [MODEL]),
+        Progress("1", "sampling", 2, 9, 0.5, Pixels(1, 1, PixelFormat.RGB8, b"abc")),
+        Ended("1", "done", 2.5, [LAYER]),
+        Ended("1", "failed", 0.0, error=ErrorInfo("out_of_memory", "Too large.")),
+        ModelsChanged([]),
+    ],
+)
+def test_events_arrive_as_they_were_sent(event: channel.WorkerEvent) -> None:
+    assert channel.decode_event(channel.frame(event)[channel.LENGTH_BYTES :]) == event
+
+
+def test_layers_in_the_journal_are_the_protocols_own_classes() -> None:
+    (layer,) = channel.decode_layers(channel.encode([LAYER]))
+    assert layer == LAYER
+    assert type(layer.info) is LayerInfo
+    assert type(layer.info.recipe.request) is GenerateRequest
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"\xc1",
+        msgspec.msgpack.encode({"type": "format-disk"}),
+        msgspec.msgpack.encode({"type": "run", "job": 7, "generate": {"prompt": "x"}}),
+        channel.encode(Run("1", GenerateRequest("x", image=CanvasRef("never stored", 1)))),
+    ],
+)
+def test_what_is_no_command_is_refused(body: bytes) -> None:
+    with pytest.raises(msgspec.MsgspecError):
+        channel.decode_command(body)
+
+
+def test_a_frame_nobody_would_accept_is_not_even_made() -> None:
+    with pytest.raises(ValueError, match="over"):
+        channel.frame(Run("1", GenerateRequest("x" * (channel.MAX_FRAME_BYTES + 1))))

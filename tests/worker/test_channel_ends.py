@@ -1,0 +1,98 @@
+"""The worker's ends of the channel: nothing blocks painting, nothing unasked gets in."""
+
+from __future__ import annotations
+
+import io
+import threading
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given, settings
+from impasto_protocol.messages import GenerateRequest, Pixels
+from impasto_protocol.rasters import PixelFormat
+
+from impasto_server.pool.channel import (
+    MAX_FRAME_BYTES,
+    Ended,
+    Progress,
+    Run,
+    decode_event,
+    frame,
+)
+from impasto_server.worker import channel_ends
+from impasto_server.worker.channel_ends import Inbox, Outbox
+
+PREVIEW = Pixels(1, 1, PixelFormat.RGB8, b"abc")
+
+
+@pytest.fixture(autouse=True)
+def _no_last_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Nothing:
+        def __init__(self, *_: object) -> None: ...
+
+        def start(self) -> None: ...
+
+    monkeypatch.setattr(channel_ends.threading, "Timer", Nothing)
+
+
+class Stuck(io.BytesIO):
+    """A pipe whose reader sleeps until `go` is set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go = threading.Event()
+        self.reached = threading.Event()
+
+    def write(self, data: bytes) -> int:  # type: ignore[override]
+        self.reached.set()
+        self.go.wait(10)
+        return super().write(data)
+
+
+def events(data: bytes) -> list[object]:
+    found = []
+    while data:
+        size = int.from_bytes(data[:4], "little")
+        found.append(decode_event(data[4 : 4 + size]))
+        data = data[4 + size :]
+    return found
+
+
+def test_progress_that_nobody_reads_collapses_and_results_do_not() -> None:
+    pipe = Stuck()
+    outbox = Outbox(pipe)
+    outbox.send(Progress("1", "loading"))
+    assert pipe.reached.wait(10)
+    for step in range(100):
+        outbox.send(Progress("1", "sampling", step, 100, preview=PREVIEW if step == 50 else None))
+    outbox.send(Progress("2", "sampling", 1, 4))
+    outbox.send(Ended("1", "done", 1.0))
+    pipe.go.set()
+    outbox.flush(10)
+    assert events(pipe.getvalue()) == [
+        Progress("1", "loading"),
+        Progress("1", "sampling", 99, 100, preview=PREVIEW),
+        Progress("2", "sampling", 1, 4),
+        Ended("1", "done", 1.0),
+    ]
+
+
+def test_the_end_of_the_channel_is_the_end_of_the_work() -> None:
+    inbox = Inbox()
+    inbox.read(io.BytesIO(frame(Run("1", GenerateRequest("x"))) + b"\x05\x00"))
+    assert inbox.stopping
+    assert inbox.wait(0) is None, "jobs that have not begun are left for the next worker"
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.binary(max_size=200))
+def test_garbage_ends_the_worker_and_runs_nothing(garbage: bytes) -> None:
+    inbox = Inbox()
+    inbox.read(io.BytesIO(garbage))
+    assert inbox.stopping
+
+
+def test_a_frame_that_announces_too_much_is_not_waited_for() -> None:
+    inbox = Inbox()
+    inbox.read(io.BytesIO((MAX_FRAME_BYTES + 1).to_bytes(4, "little") + bytes(100)))
+    assert inbox.stopping

@@ -1,0 +1,221 @@
+"""One job at a time, or one inside the other: how each ends, and that none harms another."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from impasto_protocol.errors import BadModel
+from impasto_protocol.messages import GenerateRequest, LayerInfo, Recipe
+from impasto_protocol.rasters import PixelFormat
+
+from impasto_server.blobs import BlobStore
+from impasto_server.engine.interface import Input, Layer, StepGate
+from impasto_server.pool.channel import CancelRun, Ended, Run, Stop, decode_event
+from impasto_server.worker.channel_ends import Inbox, Outbox
+from impasto_server.worker.loop import Worker
+from tests.fakes.engine import FakeEngine, painted
+
+
+class Bench:
+    """A worker on the test's own thread."""
+
+    def __init__(self, tmp_path: Path, engine: FakeEngine) -> None:
+        self.blobs = BlobStore(tmp_path / "blobs")
+        self.inbox, self.channel = Inbox(), io.BytesIO()
+        self.outbox = Outbox(self.channel)
+        self.worker = Worker(engine, self.blobs, self.inbox, self.outbox)
+
+    def run(self, prompt: str, job: str = "1", **more: object) -> Ended:
+        command = Run(job, GenerateRequest(prompt, seed=3, **more))  # type: ignore[arg-type]
+        self.inbox.put(command)
+        taken = self.inbox.wait(0)
+        assert taken is not None
+        self.worker.run(taken)
+        return self.ended()[-1]
+
+    def ended(self) -> list[Ended]:
+        self.outbox.flush(10)
+        data, events = self.channel.getvalue(), []
+        while data:
+            size = int.from_bytes(data[:4], "little")
+            events.append(decode_event(data[4 : 4 + size]))
+            data = data[4 + size :]
+        return [event for event in events if isinstance(event, Ended)]
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    monkeypatch.setenv("IMPASTO_FAKE_STEP_S", "0")
+    return Bench(tmp_path, FakeEngine(home=tmp_path))
+
+
+def test_layers_are_stored_before_the_job_is_called_done(bench: Bench) -> None:
+    ended = bench.run("a fox", takes=2)
+    assert ended.state == "done"
+    assert [layer.info.recipe.request.seed for layer in ended.layers] == [3, 4]
+    assert bytes(bench.blobs.read(ended.layers[0].pixels)) == painted(GenerateRequest("a fox", seed=3))
+
+
+@pytest.mark.parametrize(
+    ("format", "shape", "dtype"),
+    [
+        (PixelFormat.RGB8, (2, 3, 3), "u1"),
+        (PixelFormat.GRAY8, (2, 3), "u1"),
+        (PixelFormat.GRAY16, (2, 3), "u2"),
+        (PixelFormat.RGBA16, (2, 3, 4), "u2"),
+        (PixelFormat.DEPTH32F, (2, 3), "f4"),
+    ],
+)
+def test_the_engine_sees_inputs_as_arrays_it_cannot_change(
+    tmp_path: Path, format: PixelFormat, shape: tuple[int, ...], dtype: str
+) -> None:
+    given = np.arange(np.prod(shape), dtype=dtype).reshape(shape)
+    seen: list[Input] = []
+
+    class Looker(FakeEngine):
+        def generate(
+            self, request: GenerateRequest, image: Input | None, mask: Input | None, gate: StepGate
+        ) -> Sequence[Layer]:
+            assert image is not None
+            seen.append(image)
+            return []
+
+    bench = Bench(tmp_path, Looker())
+    ref = bench.blobs.put(given.tobytes(), 3, 2, format)
+    bench.worker.run(Run("1", GenerateRequest("x", image=ref), ref))
+    assert np.array_equal(seen[0].pixels, given)
+    assert seen[0].pixels.dtype == dtype
+    assert not seen[0].pixels.flags.writeable
+
+
+def test_the_artist_reads_what_to_do_and_never_a_traceback(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    error = bench.run("break").error
+    assert error is not None
+    assert error.code == "internal"
+    assert "secret" not in error.sentence
+    reference = error.sentence.split()[-1].rstrip(".")
+    record = next(record for record in caplog.records if reference in record.getMessage())
+    assert record.exc_info is not None, "the log has it all"
+
+
+def test_running_out_of_memory_is_called_by_its_name_and_the_next_job_works(bench: Bench) -> None:
+    error = bench.run("exhaust").error
+    assert error is not None
+    assert error.code == "out_of_memory"
+    assert bench.run("a fox", job="2").state == "done"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "CUDA out of memory. Tried to allocate 20 MiB",
+        "[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory",
+    ],
+)
+def test_torch_running_out_of_memory_is_told_by_its_words(tmp_path: Path, words: str) -> None:
+    class Greedy(FakeEngine):
+        def generate(self, *_: object) -> Sequence[Layer]:
+            raise RuntimeError(words)
+
+    error = Bench(tmp_path, Greedy()).run("x").error
+    assert error is not None
+    assert error.code == "out_of_memory"
+
+
+def test_a_typed_error_of_the_engine_reaches_the_artist_word_for_word(tmp_path: Path) -> None:
+    class Picky(FakeEngine):
+        def generate(self, *_: object) -> Sequence[Layer]:
+            raise BadModel("The file model.safetensors is cut short. Download it again.")
+
+    error = Bench(tmp_path, Picky()).run("x").error
+    assert error is not None
+    assert (error.code, error.sentence) == (
+        "bad_model",
+        "The file model.safetensors is cut short. Download it again.",
+    )
+
+
+def test_a_layer_of_another_shape_than_announced_is_a_defect_not_a_result(tmp_path: Path) -> None:
+    class Sloppy(FakeEngine):
+        def generate(self, *_: object) -> Sequence[Layer]:
+            recipe = Recipe(GenerateRequest("x"), "", "")
+            return [Layer(LayerInfo("x", 0, 0, 4, 4, PixelFormat.RGBA8, recipe), np.zeros((4, 4, 3), "u1"))]
+
+    error = Bench(tmp_path, Sloppy()).run("x").error
+    assert error is not None
+    assert error.code == "internal"
+
+
+class Interrupted(FakeEngine):
+    """Before step `at` of the job "slow", something arrives."""
+
+    def __init__(self, at: int) -> None:
+        super().__init__()
+        self.at = at
+        self.arrives: list[Run | CancelRun | Stop] = []
+        self.inbox: Inbox | None = None
+
+    def _misbehave(self, prompt: str) -> None:
+        if prompt == "slow":
+            self.at -= 1
+            if self.at == 0:
+                assert self.inbox is not None
+                for command in self.arrives:
+                    self.inbox.put(command)
+        super()._misbehave(prompt)
+
+
+@pytest.mark.parametrize("at", [1, 2, 3, 5])
+def test_a_job_that_was_set_aside_ends_with_the_bytes_of_an_undisturbed_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    monkeypatch.setenv("IMPASTO_FAKE_STEP_S", "0")
+    engine = Interrupted(at)
+    bench = Bench(tmp_path, engine)
+    engine.inbox = bench.inbox
+    urgent = GenerateRequest("urgent", seed=5)
+    engine.arrives = [Run("2", urgent), Run("3", GenerateRequest("break")), CancelRun("4")]
+    bench.run("slow", steps=6)
+    ended = {event.job: event for event in bench.ended()}
+    assert list(ended) == ["3", "2", "1"]
+    assert [ended[job].state for job in "123"] == ["done", "done", "failed"]
+    slow = GenerateRequest("slow", seed=3, steps=6)
+    assert bytes(bench.blobs.read(ended["1"].layers[0].pixels)) == painted(slow)
+    assert bytes(bench.blobs.read(ended["2"].layers[0].pixels)) == painted(urgent)
+
+
+def test_a_nested_job_that_is_cancelled_leaves_the_one_below_alone(tmp_path: Path) -> None:
+    engine = Interrupted(2)
+    bench = Bench(tmp_path, engine)
+    engine.inbox = bench.inbox
+    engine.arrives = [Run("2", GenerateRequest("urgent")), CancelRun("2")]
+    bench.run("slow")
+    assert [(event.job, event.state) for event in bench.ended()] == [("2", "cancelled"), ("1", "done")]
+
+
+def test_a_cancelled_job_ends_and_the_urgent_one_behind_it_still_runs(tmp_path: Path) -> None:
+    engine = Interrupted(2)
+    bench = Bench(tmp_path, engine)
+    engine.inbox = bench.inbox
+    engine.arrives = [Run("2", GenerateRequest("urgent")), CancelRun("1")]
+    assert bench.run("slow").state == "cancelled"
+    waiting = bench.inbox.wait(0)
+    assert waiting is not None
+    bench.worker.run(waiting)
+    assert bench.ended()[-1].state == "done"
+
+
+def test_a_worker_that_is_stopped_says_nothing_about_its_jobs(tmp_path: Path) -> None:
+    engine = Interrupted(2)
+    bench = Bench(tmp_path, engine)
+    engine.inbox = bench.inbox
+    engine.arrives = [Stop()]
+    bench.inbox.put(Run("1", GenerateRequest("slow")))
+    bench.worker.serve()
+    assert bench.ended() == []
