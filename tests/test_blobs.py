@@ -9,7 +9,6 @@ from pathlib import Path
 import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, given, settings
-
 from impasto_protocol.errors import DiskFull, NoSuchInput
 from impasto_protocol.rasters import PixelFormat
 from impasto_server.blobs import BlobRef, BlobStore

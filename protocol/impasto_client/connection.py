@@ -173,9 +173,6 @@ class Connection:
             self._incoming = folder
             self._outgoing = SegmentPool(folder.folder)
             self.post(Release(offer.probe))  # shows the server that its probe was read
-            self.post(
-                Release(offer.probe)
-            )  # the server lends memory only to who has shown that it reads there
 
     # ── the connection's thread ──────────────────────────────────────────────────────────────────────────
 

@@ -261,7 +261,7 @@ class Wire:
 def mask(payload: bytes, key: bytes) -> List[bytes]:
     """The payload XOR the repeated 4-byte key (RFC 6455 §5.3), in pieces.
 
-    Long ints, 64 KiB at a time, or numpy where the program has loaded it: 2.7 and 0.5 ms per MiB.
+    Long ints, 64 KiB at a time, or numpy where the program has loaded it: 2.8, 0.9 ms per MiB (wsproto 4.1).
     """
     numpy = sys.modules.get("numpy")
     if numpy is not None and len(payload) > _CHUNK_BYTES:

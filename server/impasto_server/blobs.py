@@ -6,8 +6,9 @@ writing the same pixels twice costs one file, and a reader maps the file instead
 A blob is durable when `put` returns: bytes are flushed to disk under a temporary name, then renamed, then
 the folder is flushed. A crash leaves either the whole blob or a `.part` file, which `sweep` removes.
 
-Between `put` and the journal's note of it, a blob belongs to nobody. So `put` sets the file's time also when the
-pixels were there already, and `discard` spares what is young: it goes the next time, if still nobody wants it.
+Between `put` and the journal's note of it, a blob belongs to nobody. So `put` sets the file's time also when
+the pixels were there already, and `discard` spares what is young: it goes the next time, if still nobody
+wants it.
 """
 
 from __future__ import annotations
@@ -54,8 +55,16 @@ class BlobStore:
             raise ValueError(f"{len(view)} bytes are not a {width}×{height} {format.value} raster")
         digest = hashlib.sha256(view).hexdigest()
         target = self.folder / digest
-        if not self._refreshed(target, len(view)):
-            self._write(target, view)
+        try:
+            if not self._refreshed(target, len(view)):
+                self._write(target, view)
+        except OSError as error:
+            if error.errno in _FULL:
+                raise DiskFull(
+                    f"The disk that holds {self.folder} is full. "
+                    "Free some space and try again; nothing was lost."
+                ) from error
+            raise
         return BlobRef(digest, width, height, format)
 
     def _refreshed(self, target: Path, size: int) -> bool:
@@ -79,13 +88,8 @@ class BlobStore:
                 os.fsync(file.fileno())
             part.replace(target)
             _flush_folder(self.folder)
-        except OSError as error:
+        except OSError:
             part.unlink(missing_ok=True)
-            if error.errno in _FULL:
-                raise DiskFull(
-                    f"The disk that holds {self.folder} is full. "
-                    "Free some space and try again; nothing was lost."
-                ) from error
             raise
 
     def read(self, ref: BlobRef) -> mmap.mmap:
@@ -101,7 +105,8 @@ class BlobStore:
         return mapped
 
     def discard(self, digest: str, younger_s: float = YOUNG_S) -> bool:
-        """Removes a blob that nobody wants, unless it was put within the last `younger_s`. True if it is gone.
+        """Removes a blob that nobody wants, unless it was put within the last `younger_s`. True if it is
+        gone.
 
         Taken aside before its time is read: a `put` at the same moment either has made it young already, or
         finds it gone and writes it anew.

@@ -152,7 +152,7 @@ def test_shared_memory_carries_pixels_both_ways(
     uploads = sharing_server.of(CanvasRows)
     assert [message.pixels.data for message in uploads] == [None, None]
     assert uploads[1].pixels.height == 64  # only the rows around the stroke
-    sharing_server.wait_for(lambda: any(isinstance(m, Release) for m in sharing_server.heard))
+    sharing_server.wait_for(lambda: len(sharing_server.of(Release)) == 2)  # the probe, and what was read back
 
 
 def test_segments_are_used_again_and_gone_in_the_end(

@@ -114,6 +114,18 @@ def test_a_shadow_across_the_border_is_reported() -> None:
     assert 0.02 < found.crossing < 0.5
 
 
+def test_an_object_that_reaches_across_the_border_does_not_tint_the_mask() -> None:
+    truth = np.full((256, 256, 3), (0.5, 0.35, 0.25), dtype=np.float32)
+    selection = disc() > 0
+    grown = cv2.dilate(selection.view(np.uint8), np.ones((33, 33), dtype=np.uint8)) > 0
+    generated = truth.copy()
+    generated[grown] = (0.3, 0.45, 0.25)  # the model painted the whole place it was given
+    found = membrane(generated, truth, selection, free=grown)
+    assert np.abs(found.shift[selection]).max() < 0.01
+    assert found.shadow_crosses
+    assert np.abs(membrane(generated, truth, selection).shift[selection]).max() > 0.05
+
+
 def test_a_foreign_object_at_the_border_does_not_tint_the_rest() -> None:
     truth = np.full((256, 256, 3), 0.7, dtype=np.float32)
     generated = truth.copy()

@@ -19,7 +19,6 @@ from pathlib import Path
 import numpy as np
 from impasto_protocol.messages import GenerateRequest, LayerInfo, ModelInfo, Pixels, Recipe
 from impasto_protocol.rasters import PixelFormat
-
 from impasto_server.engine.interface import Input, Layer, StepGate
 
 STEPS = 4

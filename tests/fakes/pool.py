@@ -5,10 +5,10 @@ from __future__ import annotations
 from impasto_protocol.errors import WorkerCrashed
 from impasto_protocol.messages import ErrorInfo, LayerInfo, Recipe
 from impasto_protocol.rasters import PixelFormat
-
 from impasto_server.blobs import BlobStore
 from impasto_server.pool.channel import Ended, Progress, Ready, Run, StoredLayer
 from impasto_server.pool.interface import PoolListener
+
 from tests.fakes.engine import MODEL
 
 
@@ -57,10 +57,10 @@ class FakePool:
         """The job that holds the device, or `job`, ends; done: with one small layer."""
         assert self.listener is not None
         command = next(run for run in reversed(self.running[worker]) if job in (None, run.job))
-        self.running[worker].remove(command)
         layers, error = [], None
         if state == "done":
             layers = [self._layer(command)]
+        self.running[worker].remove(command)
         if state == "failed":
             error = ErrorInfo(WorkerCrashed.code, "The test says so.")
         await self.listener.worker_event(worker, Ended(command.job, state, device_s, layers, error))

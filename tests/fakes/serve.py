@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 
 from impasto_protocol import places
-
 from impasto_server.config import Config
 from impasto_server.front.app import ServerInfo, serve
 from impasto_server.pool.local import LocalPool

@@ -13,10 +13,10 @@ from collections import defaultdict
 from pathlib import Path
 
 import pytest
-from impasto_protocol.messages import FINAL_STATES, GenerateRequest
-
+from impasto_protocol.messages import FINAL_STATES
 from impasto_server.blobs import BlobStore
 from impasto_server.front.journal import Journal
+
 from tests.fakes.engine import painted
 
 pytestmark = [
@@ -28,14 +28,16 @@ pytestmark = [
 RANDOM_KILLS = 20
 
 
-def start(home: Path, life: int, kill_at: int = 0, when: str = "before") -> subprocess.Popen[bytes]:
+def start(
+    home: Path, life: int, kill_at: int = 0, when: str = "before", stdout: int = subprocess.DEVNULL
+) -> subprocess.Popen[bytes]:
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
         "IMPASTO_FAKE_STEP_S": "0.01",
     }
     command = [sys.executable, "-m", "tests.faults.victim", str(home), str(life), str(kill_at), when]
-    return subprocess.Popen(command, env=environment)
+    return subprocess.Popen(command, env=environment, stdout=stdout)
 
 
 class Promises:
@@ -87,7 +89,7 @@ async def check(home: Path) -> None:
         for layer in row.layers:
             pixels = bytes(blobs.read(layer.pixels))
             if row.request.image is None:
-                assert pixels == painted(GenerateRequest("a fox", seed=row.request.seed, steps=6))
+                assert pixels == painted(row.request)
     await journal.close()
     database = sqlite3.connect(home / "journal.sqlite")
     assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
@@ -112,10 +114,12 @@ async def test_at_every_step_of_the_journal(tmp_path: Path, when: str) -> None:
 async def test_at_random_moments_one_life_after_the_other(tmp_path: Path) -> None:
     draw = random.Random(2026)
     for life in range(1, RANDOM_KILLS + 1):
-        victim = start(tmp_path, life)
-        time.sleep(draw.uniform(0.3, 1.6))
-        victim.kill()
-        victim.wait()
+        with start(tmp_path, life, stdout=subprocess.PIPE) as victim:
+            assert victim.stdout is not None
+            if life % 5:  # the others die while they start
+                assert victim.stdout.readline() == b"alive\n"
+            time.sleep(draw.uniform(0.0, 1.6))
+            victim.kill()
     assert start(tmp_path, 0).wait(60) == 0
     assert len(Promises(tmp_path).accepted) >= RANDOM_KILLS, "the kills came too early to say anything"
     await check(tmp_path)

@@ -32,12 +32,12 @@ from impasto_protocol.messages import (
     Submit,
 )
 from impasto_protocol.rasters import PixelFormat, raster_size
-
 from impasto_server.blobs import BlobStore
 from impasto_server.config import DEFAULT_LIMITS
 from impasto_server.front.jobs import Inputs, JobDesk
 from impasto_server.front.journal import Journal
 from impasto_server.front.scheduler import Scheduler
+
 from tests.fakes.pool import FakePool
 
 A, B = "a" * 32, "b" * 32

@@ -13,7 +13,6 @@ import pytest
 from impasto_protocol.errors import DiskFull, UnknownJob
 from impasto_protocol.messages import ErrorInfo, GenerateRequest, LayerInfo, Recipe
 from impasto_protocol.rasters import PixelFormat
-
 from impasto_server.blobs import BlobRef, BlobStore
 from impasto_server.front.journal import Journal
 from impasto_server.pool.channel import StoredLayer

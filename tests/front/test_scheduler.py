@@ -10,7 +10,6 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-
 from impasto_server.front.scheduler import Scheduler, Turn, Urgency
 
 BATCH, INTERACTIVE, LIVE = Urgency

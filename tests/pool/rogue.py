@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from impasto_server.engine.interface import Layer
 from impasto_server.pool.channel import MAX_FRAME_BYTES
+
 from tests.fakes.engine import FakeEngine
 
 

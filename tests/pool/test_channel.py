@@ -15,7 +15,6 @@ from impasto_protocol.messages import (
     Recipe,
 )
 from impasto_protocol.rasters import PixelFormat
-
 from impasto_server.pool import channel
 from impasto_server.pool.channel import (
     CancelRun,

@@ -13,10 +13,10 @@ from pathlib import Path
 import psutil
 import pytest
 from impasto_protocol.messages import GenerateRequest
-
 from impasto_server.blobs import BlobStore
 from impasto_server.pool.channel import Ended, Event, Progress, Ready, Run
 from impasto_server.pool.local import LocalPool
+
 from tests.fakes.engine import painted
 from tests.fakes.serve import FAKE_ENGINE
 

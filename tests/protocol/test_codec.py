@@ -67,6 +67,12 @@ def test_unknown_fields_are_passed_over_however_deep() -> None:
     assert decode_client(frame) == Cancel("j")
 
 
+def test_a_frame_of_unknown_things_is_not_walked_through_for_ever() -> None:
+    frame = msgpack.packb({"type": "cancel", "job": "j", "later": [[0] * 100] * 100})
+    with pytest.raises(MalformedFrame, match="does not know"):
+        decode_client(frame)
+
+
 def test_a_missing_field_takes_its_default() -> None:
     frame = msgpack.packb({"type": "submit", "job": "j", "generate": {"prompt": "x"}})
     assert decode_client(frame) == Submit("j", GenerateRequest("x"))

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from impasto_protocol.messages import GenerateRequest, Pixels
 from impasto_protocol.rasters import PixelFormat
-
 from impasto_server.pool.channel import (
     MAX_FRAME_BYTES,
     Ended,

@@ -8,7 +8,6 @@ from collections.abc import Callable
 import pytest
 from impasto_protocol.messages import GenerateRequest, Pixels
 from impasto_protocol.rasters import PixelFormat
-
 from impasto_server.engine.interface import Cancelled
 from impasto_server.pool.channel import CancelRun, Event, Progress, Run, Stop
 from impasto_server.worker.channel_ends import Inbox, Outbox

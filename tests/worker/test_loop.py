@@ -11,12 +11,12 @@ import pytest
 from impasto_protocol.errors import BadModel
 from impasto_protocol.messages import GenerateRequest, LayerInfo, Recipe
 from impasto_protocol.rasters import PixelFormat
-
 from impasto_server.blobs import BlobStore
 from impasto_server.engine.interface import Input, Layer, StepGate
 from impasto_server.pool.channel import CancelRun, Ended, Run, Stop, decode_event
 from impasto_server.worker.channel_ends import Inbox, Outbox
 from impasto_server.worker.loop import Worker
+
 from tests.fakes.engine import FakeEngine, painted
 
 

@@ -51,7 +51,7 @@ PHASES = (
     # Shapes first; then the broad mix too. A full decay, so that a usable model exists after this phase.
     Phase(
         "small",
-        0.43,
+        0.26,
         1.0,
         (
             Source(("shapes", 128), 1.0),
@@ -62,11 +62,22 @@ PHASES = (
     # attention lies at 8 × 8 and 4 × 4 there, where the study found that shapes need it.
     Phase(
         "native",
-        0.57,
+        0.44,
         0.8,
         (
             Source(("shapes", 256), 0.6),
             Source(("broad", 256), 0.3),
+            Source(("broad", 128), 0.1),
+        ),
+    ),
+    # Once more around: outlines straighten long after shapes are right.
+    Phase(
+        "polish",
+        0.3,
+        0.6,
+        (
+            Source(("shapes", 256), 0.5),
+            Source(("broad", 256), 0.4),
             Source(("broad", 128), 0.1),
         ),
     ),

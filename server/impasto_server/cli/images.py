@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,7 +87,7 @@ def load_picture(path: Path) -> Picture:
     with _open(path, data) as image:
         profile = _profile(image)
         if _is_sixteen_bit_colour(image, data) and profile is None:
-            return from_array(_decode_sixteen_bit(path, data, image.getexif().get(_ORIENTATION, 1)))
+            return from_array(_decode_sixteen_bit(path, data, _orientation(image)))
         upright = _decode(path, image)
     if upright.mode in _SIXTEEN_BIT_GRAY:
         return from_array(_gray_to_rgba(np.clip(np.asarray(upright), 0, 65535).astype("<u2")))
@@ -139,10 +142,11 @@ def _read(path: Path) -> bytes:
 def _open(path: Path, data: bytes) -> Image.Image:
     """The image with its header read and its size checked, not yet decoded."""
     try:
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
+        with _quietly():
+            image = Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError as error:
         raise BadImage(f"{path} is no PNG, JPEG, WebP or TIFF, or is broken. Save it as PNG.") from error
-    except (OSError, ValueError, SyntaxError, KeyError, IndexError, TypeError, OverflowError) as error:
+    except Exception as error:  # parsers of broken headers raise what they like
         raise BadImage(f"{path} is broken. Export the picture again.") from error
     if image.width * image.height > MAX_PIXELS:
         raise ImageTooLarge(
@@ -152,14 +156,23 @@ def _open(path: Path, data: bytes) -> Image.Image:
     return image
 
 
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Pillow warns of broken EXIF and the like; the artist sees the picture, and that is what counts."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
 def _decode(path: Path, image: Image.Image) -> Image.Image:
-    """Decoded and upright. Decoders of broken files raise what they like."""
+    """Decoded and upright."""
     try:
-        image.load()
-        return ImageOps.exif_transpose(image)
+        with _quietly():
+            image.load()
+            return ImageOps.exif_transpose(image)
     except MemoryError as error:
         raise ImageTooLarge(f"{path} does not fit into memory. Make it smaller.") from error
-    except (OSError, ValueError, SyntaxError, KeyError, IndexError, TypeError, OverflowError) as error:
+    except Exception as error:  # and so do decoders
         raise BadImage(f"{path} is cut short or broken. Export the picture again.") from error
 
 
@@ -191,6 +204,14 @@ def _decode_sixteen_bit(path: Path, data: bytes, orientation: int) -> npt.NDArra
 def _gray_to_rgba(gray: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint16]:
     """(H, W) → (H, W, 4), opaque."""
     return np.dstack([gray, gray, gray, np.full_like(gray, 65535)])
+
+
+def _orientation(image: Image.Image) -> int:
+    with _quietly():
+        try:
+            return int(image.getexif().get(_ORIENTATION, 1))
+        except (OSError, ValueError, SyntaxError, TypeError):
+            return 1
 
 
 def _upright(pixels: npt.NDArray[np.uint16], orientation: int) -> npt.NDArray[np.uint16]:

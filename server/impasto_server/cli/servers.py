@@ -23,6 +23,9 @@ __all__ = ["connect", "health", "start"]
 START_S = 90.0  # a cold disk reads aiohttp slowly; the worker's torch is not waited for
 _LOG_BYTES = 5 << 20  # of server.log, before it is put aside
 _LOG_TAIL = 8192
+_started: list[
+    subprocess.Popen[bytes]
+] = []  # they outlive this program, which must not look as if it forgot them
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,9 @@ def _launch(home: Path, options: list[str], waiting: Waiting) -> tuple[ServerAdd
     while time.monotonic() < deadline:
         ended = process.poll() is not None  # before looking: another server may have been faster and be found
         try:
-            return find_server(home), ""
+            address = find_server(home)
+            _started.append(process)
+            return address, ""
         except ServerUnreachable:
             if ended:
                 return None, _last_words(log, begin)

@@ -7,7 +7,8 @@ import os
 import signal
 import time
 
-from impasto_client.discovery import find_server, process_alive
+import psutil
+from impasto_client.discovery import find_server
 from impasto_protocol import places
 from impasto_protocol.errors import ServerUnreachable
 
@@ -32,7 +33,7 @@ def run(_options: argparse.Namespace) -> int:
     os.kill(address.pid, signal.SIGTERM)
     deadline = time.monotonic() + STOP_S
     with Waiting("Stopping the server") as waiting:
-        while process_alive(address.pid):
+        while _runs(address.pid):
             if time.monotonic() > deadline:
                 raise ServerUnreachable(
                     f"The server (process {address.pid}) does not stop. End that process."
@@ -41,3 +42,11 @@ def run(_options: argparse.Namespace) -> int:
             time.sleep(0.05)
     print("The server has stopped. Jobs that wait go on at its next start.")
     return 0
+
+
+def _runs(pid: int) -> bool:
+    """False also for one that has ended and waits for its parent, this program perhaps, to ask how."""
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False

@@ -46,6 +46,8 @@ _TREND_EXPLAINS = 0.5
 _TREND_LEAST = 1e-3
 # And never trusted beyond this: real decoders' gains and ramps are a few per cent.
 _TREND_LIMIT = 0.08
+# The free pixels beside the mask vote after all when less than this share of the known ones would be left.
+_LEAST_VOTERS = 0.25
 # Solver: the coarsest grid's side; sweeps on a grid of 512 px, rising as (512 / side)^1.5 to the bound; the
 # sum of squared residuals that counts as solved.
 _COARSEST = 8
@@ -74,49 +76,73 @@ def membrane(
     original: FloatArray,
     unknown: BoolArray,
     *,
+    free: BoolArray | None = None,
     sigma_px: float = SIGMA_PX,
     ring_px: float = RING_PX,
 ) -> Membrane:
     """Shift of ``generated`` against ``original``, both (h, w, 3), with ``unknown`` (h, w) under the mask.
 
+    ``free`` (h, w) is where the sampler was let go, the mask and some pixels around it; default ``unknown``. What it
+    painted there beside the mask says nothing about a cast (an object that reaches across the border would tint
+    the whole mask with its complement), so those pixels have no vote, unless too few others are left.
+
     A plane and a gain that explain the known residual are taken out first. The rest, within ``ring_px`` of
-    the mask, is blurred with ``sigma_px`` (normalised convolution over known pixels alone) and continued into
-    the mask by Laplace's equation, with free ends at the picture's edge.
+    the free pixels, is blurred with ``sigma_px`` (normalised convolution over known pixels alone) and continued
+    inwards by Laplace's equation, with free ends at the picture's edge.
     """
     if unknown.all() or not unknown.any():
         return Membrane(np.zeros_like(generated), 0.0, False)
     step = _REDUCTION if min(unknown.shape) >= _LEAST_REDUCED else 1
-    share = _reduced((~unknown).astype(np.float32), step)
-    residual = _known_part(generated - original, unknown, share, step)
-    painted = _known_part(generated, unknown, share, step)
-    terms = _trend(residual, painted, share, sigma_px / step)
-    if terms is not None:
-        residual -= _trend_field(terms, painted)
+    hole = _without_vote(unknown, free)
+    share = _reduced((~hole).astype(np.float32), step)
+    residual = generated - original
+    painted = _known_part(generated, hole, share, step)
+    terms = _trend(_known_part(residual, hole, share, step), painted, share, sigma_px / step)
+    trend = np.zeros_like(residual) if terms is None else _trend_field(terms, generated)
+    residual -= trend
+    rest = _known_part(residual, hole, share, step)
     window = _window(share < 1.0, int((ring_px + 3 * sigma_px) / step) + 1)
-    smooth, crossing = _continued(residual[window], share[window], sigma_px / step, ring_px / step)
-    field = np.zeros_like(residual)
-    field[window] = smooth
+    field = np.zeros_like(rest)
+    field[window] = _continued(rest[window], share[window], sigma_px / step, ring_px / step)
     size = (unknown.shape[1], unknown.shape[0])
-    shift = cv2.resize(field, size, interpolation=cv2.INTER_LINEAR).reshape(generated.shape)
-    if terms is not None:
-        shift += _trend_field(terms, generated)
+    shift = trend + cv2.resize(field, size, interpolation=cv2.INTER_LINEAR).reshape(generated.shape)
+    crossing = _crossing_share(residual, unknown, sigma_px, step)
     return Membrane(shift, crossing, crossing >= _CROSSING_SHARE)
 
 
-def _continued(
-    residual: FloatArray, share: FloatArray, sigma: float, ring_reach: float
-) -> tuple[FloatArray, float]:
-    """The known residual low-passed over its ring and continued into the hole; and the crossing share.
+def _without_vote(unknown: BoolArray, free: BoolArray | None) -> BoolArray:
+    """The pixels that do not tell about the cast: ``free``, or the mask alone if hardly any others were left."""
+    if free is None:
+        return unknown
+    hole = unknown | free
+    left = hole.size - np.count_nonzero(hole)
+    return hole if left >= _LEAST_VOTERS * (unknown.size - np.count_nonzero(unknown)) else unknown
+
+
+def _continued(residual: FloatArray, share: FloatArray, sigma: float, ring_reach: float) -> FloatArray:
+    """The known residual low-passed over its ring and continued into the hole.
 
     residual: (h, w, 3). share: (h, w), how much of each cell is known. Lengths in cells.
     """
     outside = cv2.distanceTransform((share >= 1.0).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     ring = np.where(outside <= ring_reach, share, np.float32(0.0))
     smooth, weight = _known_low_pass(residual, ring, sigma)
-    crossing = _crossing(smooth, (outside <= ring_reach * _CROSSING_PX / RING_PX) & (share >= 1.0))
     smooth = _without_content(residual, smooth, ring, weight, sigma)
     hole = share <= 0.0
-    return solve_laplace(smooth, hole) if hole.any() else smooth, crossing
+    return solve_laplace(smooth, hole) if hole.any() else smooth
+
+
+def _crossing_share(residual: FloatArray, unknown: BoolArray, sigma_px: float, step: int) -> float:
+    """Share of the mask's immediate surroundings where the model painted across the border.
+
+    residual: (h, w, 3), generated − original without the trend.
+    """
+    window = _window(unknown, int(_CROSSING_PX + 3 * sigma_px) + step)
+    hidden = unknown[window]
+    share = _reduced((~hidden).astype(np.float32), step)
+    smooth, _ = _known_low_pass(_known_part(residual[window], hidden, share, step), share, sigma_px / step)
+    outside = cv2.distanceTransform((share >= 1.0).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return _crossing(smooth, (outside <= _CROSSING_PX / step) & (share >= 1.0))
 
 
 def _reduced(values: FloatArray, step: int) -> FloatArray:

@@ -36,6 +36,8 @@ from impasto_server.compositing.resample import resize
 # way.
 _IDENTITY = 0.501 / 255.0
 # Denoising strength of the second pass: enough to add detail and too little to redraw.
+# Pixels whose denoise mask is at least this had a quarter of the steps or more to become something else.
+_FREE = 0.25
 _HIRES_STRENGTH = 0.4
 
 
@@ -252,9 +254,12 @@ def _colour_matched(
     """``generated`` without its cast, clipped to 0..1, and what the membrane found; whole working size."""
     content = plan.content_of(generated)
     working = (generated.shape[1], generated.shape[0])
-    _, touched = _working_masks(plan.mask, plan.crop, content, working)
+    soft, touched = _working_masks(plan.mask, plan.crop, content, working)
+    scale = plan.crop.scale * content[0] / plan.crop.content[0]
+    reach_px = masks.grow_px(plan.strength, scale, plan.latent_factor)
+    free = masks.denoise_mask(soft, touched, reach_px) >= _FREE
     clipped = np.clip(generated, 0.0, 1.0)
-    found = membrane(clipped, original, touched)
+    found = membrane(clipped, original, touched, free=free)
     metrics = InpaintMetrics(
         colour_shift=float(np.abs(found.shift[touched]).mean()),
         shadow_crossing=found.crossing,

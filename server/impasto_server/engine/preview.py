@@ -52,7 +52,7 @@ def palette(latent_factor: int) -> FloatArray:
     cells = np.arange(_PALETTE_CELLS)
     row, column = np.meshgrid(cells, cells, indexing="ij")
     patch = (row // 2) * (_PALETTE_CELLS // 2) + column // 2
-    # Multiples of the plastic number's powers fill the cube evenly (Roberts 2018, the R3 sequence).
+    # Multiples of the powers of 1 / 1.2207 fill the cube evenly (Roberts 2018, the R3 sequence).
     steps = np.array([0.8191725134, 0.6710436067, 0.5497004779])
     colours = (0.5 + (patch[:, :, None] + 1) * steps) % 1.0
     colours = 0.9 * colours + 0.1 * (row + column)[:, :, None] / (2 * _PALETTE_CELLS)

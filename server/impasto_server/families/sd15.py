@@ -26,8 +26,8 @@ _STEERABLE = (
     "EulerDiscreteScheduler",
     "LCMScheduler",
 )
-# Activations of one UNet call (guided, so a batch of two) and of the VAE's decoder at its widest, measured as
-# bytes per picture pixel at 16 bits: 128 channels at full size, in and out of a residual block.
+# An estimate: the autoencoder's decoder is the widest place, 128 channels at full size in 16 bits, of which a
+# residual block holds about six copies at once.
 _BYTES_PER_PX = 128 * 2 * 6
 
 
@@ -76,8 +76,7 @@ class SD15:
         side = sample_size[0] if isinstance(sample_size, list) and sample_size else sample_size
         if not isinstance(side, int) or side <= 0:
             raise FamilyMismatch("This model's UNet does not say which picture size it was trained at.")
-        # 7.5 is what the authors of Stable Diffusion chose; 20 steps of DPM++ 2M converge (Lu et al. 2022,
-        # fig. 3).
+        # 7.5 is what the authors of Stable Diffusion chose; 20 steps of DPM++ 2M converge (Lu et al. 2022).
         return Defaults(native_px=side * factor, steps=20, guidance=7.5)
 
     def working_bytes(self, width: int, height: int) -> int:

@@ -225,9 +225,8 @@ class Canvases:
 
 def _apply(target: bytearray, canvas: _Canvas, message: CanvasTiles) -> None:
     size = tiles_size(message.tiles, canvas.width, canvas.height, canvas.format)
-    if (
-        size > canvas.size
-    ):  # said before anything is inflated: the size bounds what a hostile stream may become
+    # Before anything is inflated: this size bounds what a hostile stream may become.
+    if size > canvas.size:
         raise MalformedFrame("A canvas update has more tiles than the canvas.")
     data = inflate_tiles(message.encoding, message.data, size)
     apply_tiles(target, message.tiles, data, canvas.width, canvas.height, canvas.format)

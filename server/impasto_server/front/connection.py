@@ -132,9 +132,7 @@ class Services:
     limits: Limits
     version: str
     shared_folder: Path | None  # None: no shared memory
-    started: set[asyncio.Task[Any]] = field(
-        default_factory=set
-    )  # changes of the journal that must not be cut short
+    started: set[asyncio.Task[Any]] = field(default_factory=set)  # changes of the journal, under way
 
 
 Work = Callable[[], Awaitable[None]]

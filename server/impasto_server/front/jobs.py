@@ -6,11 +6,13 @@ It lets the journal, the scheduler and the pool work together, and holds none of
     start  ─ journal.resume ──────────┘                                     └─ progress ─ subscriptions
 
 Rules that others may rely on:
-* Every JobChanged is in the journal before it is delivered; each subscription gets them in the order of events.
+* Every JobChanged is in the journal before it is delivered; each subscription gets them in the order of
+  events.
 * A job's first final state stays. Cancelling is durable before it is acknowledged, so a cancelled job stays
-  cancelled even if its worker finishes it at the same moment; the layers are dropped. A finished job stays so.
-* When a worker dies, the job that held the device is tried once more, then failed; jobs that waited in its gate
-  are queued again as often as it takes. The death of the server counts for no job.
+  cancelled even if its worker finishes it at the same moment; the layers are dropped. A finished job stays
+  so.
+* When a worker dies, the job that held the device is tried once more, then failed; jobs that waited in its
+  gate are queued again as often as it takes. The death of the server counts for no job.
 * While the disk is full, nothing is accepted; results that exist already are written when there is room.
 """
 
@@ -73,8 +75,9 @@ DRAWN_SEEDS = 2**32  # what other programs use too, so that a seed can be typed 
 
 @dataclass(frozen=True)
 class Inputs:
-    """The pixels behind the CanvasRefs of a Submit, as they stood at its sequence. `data` (bytes or memoryview)
-    must not change until `submit` has returned. None where the request has None or an InputRef."""
+    """The pixels behind the CanvasRefs of a Submit, as they stood at its sequence. `data` (bytes or
+    memoryview) must not change until `submit` has returned. None where the request has None or an
+    InputRef."""
 
     image: Pixels | None = None
     mask: Pixels | None = None
@@ -191,9 +194,9 @@ class JobDesk:
     async def submit(self, client: str, submit: Submit, inputs: Inputs) -> None:
         """Accepts a job durably; JobChanged(queued) goes out through the client's subscriptions.
 
-        For an id that is known already, its newest JobChanged goes out again, and nothing else happens. Raises
-        leaves of `RequestError`, `QueueFull` or `DiskFull`; then the job is not accepted. Once begun, accepting
-        goes on even if the caller is cancelled.
+        For an id that is known already, its newest JobChanged goes out again, and nothing else happens.
+        Raises leaves of `RequestError`, `QueueFull` or `DiskFull`; then the job is not accepted. Once begun,
+        accepting goes on even if the caller is cancelled.
         """
         key = (client, submit.job)
         await self._settled(key)
@@ -456,7 +459,7 @@ class JobDesk:
                     if record is not None:
                         self._publish(record)
                     return record
-            except DiskFull as error:  # noqa: PERF203  a loop is what retrying is
+            except DiskFull as error:
                 log.warning("%s Trying again.", error.sentence)
                 await asyncio.sleep(self._disk_retry_s)
 

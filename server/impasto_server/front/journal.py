@@ -1,15 +1,15 @@
 """What was accepted and what came of it: an SQLite database that outlives every crash.
 
-Each change of a job is one transaction, on disk before anybody hears of it (WAL, synchronous=FULL: 0.2 ms). In
-the same transaction the job takes the next event number of its client, so a client that names the last event it
-saw gets exactly what it missed. Progress is never written.
+Each change of a job is one transaction, on disk before anybody hears of it (WAL, synchronous=FULL: 0.2 ms).
+In the same transaction the job takes the next event number of its client, so a client that names the last
+event it saw gets exactly what it missed. Progress is never written.
 
-One thread owns the database; the event loop awaits it and never touches the disk. Pixels lie in the blob store;
-the journal names them, and removes those that nobody names any more.
+One thread owns the database; the event loop awaits it and never touches the disk. Pixels lie in the blob
+store; the journal names them, and removes those that nobody names any more.
 
-A job that was forgotten keeps its inputs, so that its recipe can be replayed, until `retention_s` has passed or
-`budget_bytes` is exceeded; its layers go at once. Finished jobs that nobody forgot go by the same rule, but
-later.
+A job that was forgotten keeps its inputs, so that its recipe can be replayed, until `retention_s` has passed
+or `budget_bytes` is exceeded; its layers go at once. Finished jobs that nobody forgot go by the same rule,
+but later.
 """
 
 from __future__ import annotations
@@ -378,7 +378,7 @@ class Journal:
         going = {
             number
             for (number,) in self._db.execute(
-                f"SELECT number FROM jobs WHERE {final} AND changed_s < ?",  # noqa: S608
+                f"SELECT number FROM jobs WHERE {final} AND changed_s < ?",
                 (oldest_s,),
             )
         }
@@ -389,7 +389,7 @@ class Journal:
             holders.setdefault(digest, set()).add(number)
         total = sum(size for digest, size in sizes.items() if holders[digest] - going)
         for (number,) in self._db.execute(
-            f"SELECT number FROM jobs WHERE {final} ORDER BY forgotten DESC, changed_s"  # noqa: S608
+            f"SELECT number FROM jobs WHERE {final} ORDER BY forgotten DESC, changed_s"
         ):
             if total <= self._budget_bytes:
                 break
@@ -452,14 +452,14 @@ class Journal:
     def _digests(self, where: str, *values: object) -> list[str]:
         return [
             digest
-            for (digest,) in self._db.execute(f"SELECT digest FROM pixels WHERE {where}", values)  # noqa: S608
+            for (digest,) in self._db.execute(f"SELECT digest FROM pixels WHERE {where}", values)
         ]
 
     def _record(self, number: int) -> JobRecord:
         return self._select("number = ?", number)[0]
 
     def _select(self, where: str, *values: object) -> list[JobRecord]:
-        rows = self._db.execute(f"SELECT {_COLUMNS} FROM jobs WHERE {where}", values)  # noqa: S608
+        rows = self._db.execute(f"SELECT {_COLUMNS} FROM jobs WHERE {where}", values)
         return [_to_record(row) for row in rows]
 
     # ── the thread ───────────────────────────────────────────────────────────────────────────────────────

@@ -111,7 +111,7 @@ class Outbox:
         replaced = self._waiting.get(key)
         if replaced is not None:
             self._bytes -= replaced.size
-            pass
+            replaced.settle()
         self._waiting[key] = frame
         self._bytes += frame.size
         self._empty.clear()

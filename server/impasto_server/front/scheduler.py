@@ -8,8 +8,9 @@
                                   gate; urgency on one worker rises strictly, so at most three jobs nest
     live                          one slot per client: a newer input takes the place of one still waiting
 
-The turn out of patience is all that a flooded class needs: once begun, a job is disturbed as before, but its step
-gate lets it do a step after each disturbance. So batch always gets on, and never makes an artist wait longer.
+The turn out of patience is all that a flooded class needs: once begun, a job is disturbed as before, but its
+step gate lets it do a step after each disturbance. So batch always gets on, and never makes an artist wait
+longer.
 """
 
 from __future__ import annotations
@@ -199,7 +200,7 @@ class Scheduler:
         order = [take(queues[urgency]) for urgency in sorted(self._impatient(), reverse=True)]
         for urgency in sorted(queues, reverse=True):
             while queues[urgency]:
-                order.append(take(queues[urgency]))  # noqa: PERF401  `take` empties what the loop looks at
+                order.append(take(queues[urgency]))
         return order
 
     def running(self) -> int:

@@ -1,11 +1,12 @@
 """What the front and a worker say to each other, and how.
 
 The channel is the worker's stdin (commands) and its private copy of stdout (events): a 4-byte little-endian
-length, then one tagged msgpack struct. Pixels of inputs and results never pass through it: they lie in the blob
-store, and the channel names them. Only small previews travel inline.
+length, then one tagged msgpack struct. Pixels of inputs and results never pass through it: they lie in the
+blob store, and the channel names them. Only small previews travel inline.
 
 The front decides *what* runs; the worker obeys. A `Run` that arrives while another job runs pre-empts it: the
-running job waits in its step gate until the newer one has ended. The front sends one only if it is more urgent.
+running job waits in its step gate until the newer one has ended. The front sends one only if it is more
+urgent.
 """
 
 from __future__ import annotations

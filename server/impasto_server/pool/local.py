@@ -1,7 +1,7 @@
 """Workers as processes of this machine, one for each device.
 
-A worker that dies is reported with the jobs it had, and started again: at once the first time, later and later if it
-keeps dying. Its stderr, and whatever libraries print, goes to worker.log.
+A worker that dies is reported with the jobs it had, and started again: at once the first time, later and
+later if it keeps dying. Its stderr, and whatever libraries print, goes to worker.log.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """`python -m impasto_server.worker --engine MODULE:FACTORY --device D --home H`, as a pool starts it.
 
-The channel takes stdin and stdout for itself before anything else is imported: what libraries print goes to stderr,
-which the pool leads to worker.log, and what they read is empty.
+The channel takes stdin and stdout for itself before anything else is imported: what libraries print goes to
+stderr, which the pool leads to worker.log, and what they read is empty.
 """
 
 from __future__ import annotations
@@ -70,8 +70,9 @@ def _take_channel() -> tuple[BinaryIO, BinaryIO]:
 
 
 def _die_with_parent() -> None:
-    """A worker whose server was killed must not go on holding the device. The end of stdin says so everywhere, but
-    only to a process that still reads; Linux kills without asking. Ctrl+C is for the server, which tells us."""
+    """A worker whose server was killed must not go on holding the device. The end of stdin says so
+    everywhere, but only to a process that still reads; Linux kills without asking. Ctrl+C is for the server,
+    which tells us."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)

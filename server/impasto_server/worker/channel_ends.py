@@ -1,7 +1,7 @@
 """The worker's two ends of the channel, each with its own thread, so that painting never waits for a pipe.
 
-`Inbox` reads commands and keeps what is pending; `Outbox` writes events. Both belong to the main thread, which runs
-the engine, and to one thread each.
+`Inbox` reads commands and keeps what is pending; `Outbox` writes events. Both belong to the main thread,
+which runs the engine, and to one thread each.
 """
 
 from __future__ import annotations

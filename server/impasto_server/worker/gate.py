@@ -50,8 +50,8 @@ class Gate:
         return self._clock() - self._begun_s - self._waited_s
 
     def check(self) -> None:
-        """See `StepGate`. Jobs that were pending on entry run here; those that come while they run have to wait
-        until this job has done another step, so that it always gets on."""
+        """See `StepGate`. Jobs that were pending on entry run here; those that come while they run have to
+        wait until this job has done another step, so that it always gets on."""
         if not self._inbox.news:
             return
         self._raise_if_cancelled()

@@ -1,7 +1,7 @@
 """The worker's life: take the most urgent job, let the engine paint it, store its layers, say how it ended.
 
-The engine runs on the main thread, and so does every job that is nested in another one's step gate. Whatever goes
-wrong with one job ends that job alone, with a typed error.
+The engine runs on the main thread, and so does every job that is nested in another one's step gate. Whatever
+goes wrong with one job ends that job alone, with a typed error.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Worker:
             raise
         except Cancelled:
             state = "cancelled"
-        except Exception as problem:  # noqa: BLE001  the outermost boundary: nothing is swallowed, all is told
+        except Exception as problem:
             state, error = "failed", _explain(command.job, problem)
         if error is not None and error.code == OutOfMemory.code:
             _free_memory()

@@ -1,0 +1,93 @@
+"""The same deaths, seen by a program that is connected through the real WebSocket."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+from impasto_client.session import Session
+from impasto_protocol.errors import WorkerCrashed
+from impasto_protocol.messages import GenerateRequest, JobProgress
+
+from tests.fakes.engine import painted
+
+pytestmark = [pytest.mark.faults, pytest.mark.skipif(os.name == "nt", reason="no SIGKILL there")]
+WAIT_S = 60.0
+
+
+@contextmanager
+def server(home: Path) -> Iterator[subprocess.Popen[str]]:
+    """A server process that listens; killed at the end if it still runs."""
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        "IMPASTO_FAKE_STEP_S": "0.02",
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.fakes.serve", str(home)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+    assert process.stdout is not None
+    try:
+        assert process.stdout.readline().startswith("ready")
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def request(prompt: str, seed: int, steps: int = 20) -> GenerateRequest:
+    return GenerateRequest(prompt, seed=seed, steps=steps)
+
+
+def test_a_killed_server_finishes_its_queue_and_the_client_gets_every_result(tmp_path: Path) -> None:
+    with server(tmp_path) as process:
+        session = Session.connect(tmp_path, "test", "a" * 32)
+        jobs = [session.submit(request("a fox", seed)) for seed in range(3)]
+        second = Session.connect(tmp_path, "test", "b" * 32)
+        others = second.submit(request("a hen", 9))
+        seen: list[JobProgress] = []
+        with pytest.raises(TimeoutError):
+            jobs[0].wait(0.2, seen.append)
+        process.kill()
+        process.wait()
+    with server(tmp_path):
+        for seed, job in enumerate(jobs):
+            assert [layer.pixels for layer in job.wait(WAIT_S)] == [painted(request("a fox", seed))]
+        assert [layer.pixels for layer in others.wait(WAIT_S)] == [painted(request("a hen", 9))]
+        assert len(session.jobs()) == 3
+        session.close()
+        second.close()
+
+
+def test_a_killed_worker_costs_time_and_nothing_else(tmp_path: Path) -> None:
+    with server(tmp_path) as process:
+        session = Session.connect(tmp_path, "test", "a" * 32)
+        session.models()
+        job = session.submit(request("a fox", 1, steps=50))
+
+        def kill_once(progress: JobProgress) -> None:
+            if progress.step and not killed:
+                (worker,) = psutil.Process(process.pid).children()
+                killed.append(worker.pid)
+                os.kill(worker.pid, signal.SIGKILL)
+
+        killed: list[int] = []
+        assert [layer.pixels for layer in job.wait(WAIT_S, kill_once)] == [
+            painted(request("a fox", 1, steps=50))
+        ]
+        assert killed
+        with pytest.raises(WorkerCrashed):
+            session.submit(request("die", 1)).wait(WAIT_S)
+        assert len(session.submit(request("a fox", 2)).wait(WAIT_S)) == 1, "the next job works"
+        session.close()
