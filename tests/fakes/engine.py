@@ -57,7 +57,7 @@ class FakeEngine:
     def _sample(
         self, key: str, width: int, height: int, request: GenerateRequest, gate: StepGate
     ) -> np.ndarray:
-        """A state that each step carries on, as latents do: a step left out or done twice shows in the bytes."""
+        """A state that each step carries on, as latents do: a step left out or done twice would show."""
         steps = request.steps or STEPS
         state = np.random.default_rng(int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "little"))
         estimate = np.zeros((height, width, 4), np.uint8)

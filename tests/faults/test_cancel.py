@@ -83,7 +83,7 @@ class HastyPool:
 
 
 class PromptJournal(Journal):
-    """Works on the event loop, after a while drawn by chance: the thread's hand-overs would take the most time."""
+    """Works on the event loop, after a while drawn by chance: the thread would take the most time."""
 
     draw: random.Random
 

@@ -151,10 +151,19 @@ async def insist(action: Callable[[], Awaitable[object]]) -> None:
         try:
             await action()
         except DiskFull as error:
-            assert "Free some space" in error.sentence
-            continue
-        return
+            refusal = error.sentence
+        else:
+            return
+        assert "Free some space" in refusal
     raise AssertionError("it is refused though there is room")
+
+
+async def until(condition: Callable[[], object]) -> None:
+    for _ in range(20_000):
+        if condition():
+            return
+        await asyncio.sleep(0.001)
+    raise AssertionError("it never came true")
 
 
 async def scenario(home: Path) -> None:
@@ -179,11 +188,9 @@ async def scenario(home: Path) -> None:
         await insist(lambda job=job: desk.submit(A, job, Inputs(IMAGE)))
     await insist(lambda: desk.cancel(A, f"{1:032x}"))
     for job in (f"{0:032x}", f"{2:032x}"):
-        while not pool.running[0]:
-            await asyncio.sleep(0.001)
+        await until(lambda: pool.running[0])
         await insist(pool.end)
-        while heard.get(job) not in FINAL_STATES:
-            await asyncio.sleep(0.001)
+        await until(lambda job=job: heard.get(job) in FINAL_STATES)
     await insist(lambda: desk.forget(A, f"{0:032x}"))
     await insist(journal.prune)
     await desk.stop()

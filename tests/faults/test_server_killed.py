@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import signal
@@ -118,7 +119,7 @@ async def test_at_random_moments_one_life_after_the_other(tmp_path: Path) -> Non
             assert victim.stdout is not None
             if life % 5:  # the others die while they start
                 assert victim.stdout.readline() == b"alive\n"
-            time.sleep(draw.uniform(0.0, 1.6))
+            await asyncio.sleep(draw.uniform(0.0, 1.6))
             victim.kill()
     assert start(tmp_path, 0).wait(60) == 0
     assert len(Promises(tmp_path).accepted) >= RANDOM_KILLS, "the kills came too early to say anything"

@@ -84,6 +84,10 @@ class Client:
             self.states[message.job] = message.state
             self.note("heard", message.event, message.job, message.state)
 
+    def hear_quietly(self, message: JobChanged | JobProgress) -> None:
+        if isinstance(message, JobChanged):
+            self.states[message.job] = message.state
+
     async def submit(self, job: str, seed: int, with_image: bool = False, steps: int = 6) -> None:
         request = GenerateRequest(
             "a fox", seed=seed, steps=steps, image=CanvasRef("c", 1) if with_image else None
@@ -97,8 +101,11 @@ class Client:
             self.note("cancelled", job)
 
     async def finished(self, job: str) -> None:
-        while self.states.get(job) not in FINAL_STATES:
+        for _ in range(10_000):
+            if self.states.get(job) in FINAL_STATES:
+                return
             await asyncio.sleep(0.005)
+        raise AssertionError(f"{job} never ended")
 
 
 async def main(home: Path, life: int, kill_at: int, when: str) -> None:
@@ -115,8 +122,8 @@ async def main(home: Path, life: int, kill_at: int, when: str) -> None:
         await live(*clients, life)
     else:
         for client in clients:
-            while any(summary.state not in FINAL_STATES for summary in await desk.jobs(client.name)):
-                await asyncio.sleep(0.01)
+            (await desk.subscribe(client.name, 0, client.hear_quietly)).start()
+            await asyncio.gather(*[client.finished(summary.job) for summary in await desk.jobs(client.name)])
     await desk.stop()
 
 

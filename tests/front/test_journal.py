@@ -51,6 +51,10 @@ def layer(ref: BlobRef) -> StoredLayer:
     return StoredLayer(LayerInfo("fox", 1, 2, ref.width, ref.height, ref.format, recipe, {"seam": 0.5}), ref)
 
 
+def found(home: Path, pattern: str) -> list[Path]:
+    return list(home.glob(pattern))
+
+
 def files(home: Path) -> set[str]:
     return {path.name for path in (home / "blobs").iterdir()} if (home / "blobs").exists() else set()
 
@@ -216,7 +220,7 @@ async def test_opening_removes_what_a_crash_left(tmp_path: Path) -> None:
 async def test_prompts_are_readable_by_their_owner_only(tmp_path: Path) -> None:
     async with opened(tmp_path) as journal:
         await journal.accept(A, ONE, "interactive", REQUEST)
-        for path in tmp_path.glob("journal.sqlite*"):
+        for path in found(tmp_path, "journal.sqlite*"):
             assert path.stat().st_mode & 0o077 == 0
 
 
@@ -245,14 +249,10 @@ async def test_a_journal_that_cannot_be_read_is_put_aside_with_its_pixels(
         assert journal.notice is not None
         assert ("newer Impasto" in journal.notice) == (damage == "newer")
         await journal.accept(A, ONE, "interactive", REQUEST)
-    aside = next(
-        path for path in tmp_path.glob("journal.sqlite.aside-*") if path.suffix[-4:] not in ("-wal", "-shm")
-    )
+    aside = next(path for path in found(tmp_path, "journal.sqlite.aside-*") if path.name[-4:-3] != "-")
     assert aside.read_bytes() == damaged
     assert aside.name in journal.notice
-    assert [ref.digest] == [
-        path.name for folder in tmp_path.glob("blobs.aside-*") for path in folder.iterdir()
-    ]
+    assert [path.name for path in found(tmp_path, "blobs.aside-*/*")] == [ref.digest]
     async with opened(tmp_path) as journal:
         assert [job.job for job in await journal.jobs(A)] == [ONE]
 

@@ -48,6 +48,9 @@ _TREND_LEAST = 1e-3
 _TREND_LIMIT = 0.08
 # The free pixels beside the mask vote after all when less than this share of the known ones would be left.
 _LEAST_VOTERS = 0.25
+# They agree with a cast continued from further out if they are as near to it as this (10 of 255): casts change
+# slowly, and what differs more is content.
+_AGREEMENT = 0.04
 # Solver: the coarsest grid's side; sweeps on a grid of 512 px, rising as (512 / side)^1.5 to the bound; the
 # sum of squared residuals that counts as solved.
 _COARSEST = 8
@@ -82,41 +85,53 @@ def membrane(
 ) -> Membrane:
     """Shift of ``generated`` against ``original``, both (h, w, 3), with ``unknown`` (h, w) under the mask.
 
-    ``free`` (h, w) is where the sampler was let go, the mask and some pixels around it; default ``unknown``. What it
-    painted there beside the mask says nothing about a cast (an object that reaches across the border would tint
-    the whole mask with its complement), so those pixels have no vote, unless too few others are left.
+    ``free`` (h, w) is where the sampler was let go: the mask and some pixels around it; default ``unknown``.
+    Beside the mask it may have painted content there (an object that reaches across the border would tint the
+    whole mask with its complement), so those pixels only vote where they agree with the ones it was held to.
 
     A plane and a gain that explain the known residual are taken out first. The rest, within ``ring_px`` of
-    the free pixels, is blurred with ``sigma_px`` (normalised convolution over known pixels alone) and continued
-    inwards by Laplace's equation, with free ends at the picture's edge.
+    the mask, is blurred with ``sigma_px`` (normalised convolution over known pixels alone) and continued into
+    the mask by Laplace's equation, with free ends at the picture's edge.
     """
     if unknown.all() or not unknown.any():
         return Membrane(np.zeros_like(generated), 0.0, False)
     step = _REDUCTION if min(unknown.shape) >= _LEAST_REDUCED else 1
-    hole = _without_vote(unknown, free)
-    share = _reduced((~hole).astype(np.float32), step)
+    sigma, reach = sigma_px / step, ring_px / step
+    held = ~_without_vote(unknown, free)
     residual = generated - original
-    painted = _known_part(generated, hole, share, step)
-    terms = _trend(_known_part(residual, hole, share, step), painted, share, sigma_px / step)
+    share = _reduced(held.astype(np.float32), step)
+    painted = _known_part(generated, ~held, share, step)
+    terms = _trend(_known_part(residual, ~held, share, step), painted, share, sigma)
     trend = np.zeros_like(residual) if terms is None else _trend_field(terms, generated)
     residual -= trend
-    rest = _known_part(residual, hole, share, step)
-    window = _window(share < 1.0, int((ring_px + 3 * sigma_px) / step) + 1)
-    field = np.zeros_like(rest)
-    field[window] = _continued(rest[window], share[window], sigma_px / step, ring_px / step)
+    all_known = _reduced((~unknown).astype(np.float32), step)
+    rest = _known_part(residual, unknown, all_known, step)
+    smooth, _ = _known_low_pass(rest, all_known, sigma)
+    field = _membrane_field(rest, share, sigma, reach)
+    if free is not None:
+        agree = np.max(np.abs(smooth - field), axis=2) <= _AGREEMENT
+        field = _membrane_field(rest, np.where(agree, all_known, share), sigma, reach)
     size = (unknown.shape[1], unknown.shape[0])
     shift = trend + cv2.resize(field, size, interpolation=cv2.INTER_LINEAR).reshape(generated.shape)
-    crossing = _crossing_share(residual, unknown, sigma_px, step)
+    crossing = _crossing_share(smooth, all_known, _CROSSING_PX / step)
     return Membrane(shift, crossing, crossing >= _CROSSING_SHARE)
 
 
 def _without_vote(unknown: BoolArray, free: BoolArray | None) -> BoolArray:
-    """The pixels that do not tell about the cast: ``free``, or the mask alone if hardly any others were left."""
+    """The pixels that have no vote of their own: ``free``, or the mask alone if hardly any others were left."""
     if free is None:
         return unknown
     hole = unknown | free
     left = hole.size - np.count_nonzero(hole)
     return hole if left >= _LEAST_VOTERS * (unknown.size - np.count_nonzero(unknown)) else unknown
+
+
+def _membrane_field(rest: FloatArray, share: FloatArray, sigma: float, reach: float) -> FloatArray:
+    """The residual ``rest`` (h, w, 3), known by ``share`` (h, w), continued; 0 out of the ring's reach."""
+    window = _window(share < 1.0, int(reach + 3 * sigma) + 1)
+    field = np.zeros_like(rest)
+    field[window] = _continued(rest[window], share[window], sigma, reach)
+    return field
 
 
 def _continued(residual: FloatArray, share: FloatArray, sigma: float, ring_reach: float) -> FloatArray:
@@ -132,17 +147,12 @@ def _continued(residual: FloatArray, share: FloatArray, sigma: float, ring_reach
     return solve_laplace(smooth, hole) if hole.any() else smooth
 
 
-def _crossing_share(residual: FloatArray, unknown: BoolArray, sigma_px: float, step: int) -> float:
-    """Share of the mask's immediate surroundings where the model painted across the border.
-
-    residual: (h, w, 3), generated − original without the trend.
-    """
-    window = _window(unknown, int(_CROSSING_PX + 3 * sigma_px) + step)
-    hidden = unknown[window]
-    share = _reduced((~hidden).astype(np.float32), step)
-    smooth, _ = _known_low_pass(_known_part(residual[window], hidden, share, step), share, sigma_px / step)
-    outside = cv2.distanceTransform((share >= 1.0).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    return _crossing(smooth, (outside <= _CROSSING_PX / step) & (share >= 1.0))
+def _crossing_share(smooth: FloatArray, share: FloatArray, reach: float) -> float:
+    """Share of the mask's immediate surroundings, ``reach`` cells, where the model painted across the border."""
+    window = _window(share < 1.0, int(reach) + 1)
+    known = share[window] >= 1.0
+    outside = cv2.distanceTransform(known.view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return _crossing(smooth[window], (outside <= reach) & known)
 
 
 def _reduced(values: FloatArray, step: int) -> FloatArray:

@@ -9,8 +9,7 @@ Rules that others may rely on:
 * Every JobChanged is in the journal before it is delivered; each subscription gets them in the order of
   events.
 * A job's first final state stays. Cancelling is durable before it is acknowledged, so a cancelled job stays
-  cancelled even if its worker finishes it at the same moment; the layers are dropped. A finished job stays
-  so.
+  cancelled even if its worker finishes it at the same moment; the layers are dropped. So with a finished job.
 * When a worker dies, the job that held the device is tried once more, then failed; jobs that waited in its
   gate are queued again as often as it takes. The death of the server counts for no job.
 * While the disk is full, nothing is accepted; results that exist already are written when there is room.
@@ -459,7 +458,7 @@ class JobDesk:
                     if record is not None:
                         self._publish(record)
                     return record
-            except DiskFull as error:
+            except DiskFull as error:  # noqa: PERF203  a loop is what retrying is
                 log.warning("%s Trying again.", error.sentence)
                 await asyncio.sleep(self._disk_retry_s)
 

@@ -110,7 +110,7 @@ class JobRecord:
 
 
 class Journal:
-    """The database at `path`. Every method but `close` needs `await open()` first, and may raise `DiskFull`."""
+    """The database at `path`. Every method but `close` needs `open` first, and may raise `DiskFull`."""
 
     def __init__(
         self,
@@ -243,7 +243,8 @@ class Journal:
                 return known, False
             now_s = self._clock()
             cursor = database.execute(
-                "INSERT INTO jobs (client, job, urgency, state, request, layers, event, created_s, changed_s) "
+                "INSERT INTO jobs "
+                "(client, job, urgency, state, request, layers, event, created_s, changed_s) "
                 "VALUES (?, ?, ?, 'queued', ?, ?, ?, ?, ?)",
                 (client, job, urgency, pack(request), _NO_LAYERS, self._next_event(client), now_s, now_s),
             )
@@ -378,7 +379,7 @@ class Journal:
         going = {
             number
             for (number,) in self._db.execute(
-                f"SELECT number FROM jobs WHERE {final} AND changed_s < ?",
+                f"SELECT number FROM jobs WHERE {final} AND changed_s < ?",  # noqa: S608
                 (oldest_s,),
             )
         }
@@ -389,7 +390,7 @@ class Journal:
             holders.setdefault(digest, set()).add(number)
         total = sum(size for digest, size in sizes.items() if holders[digest] - going)
         for (number,) in self._db.execute(
-            f"SELECT number FROM jobs WHERE {final} ORDER BY forgotten DESC, changed_s"
+            f"SELECT number FROM jobs WHERE {final} ORDER BY forgotten DESC, changed_s"  # noqa: S608
         ):
             if total <= self._budget_bytes:
                 break
@@ -427,7 +428,8 @@ class Journal:
 
     def _next_event(self, client: str) -> int:
         row = self._db.execute(
-            "INSERT INTO clients VALUES (?, 1) ON CONFLICT (client) DO UPDATE SET event = event + 1 RETURNING event",
+            "INSERT INTO clients VALUES (?, 1) "
+            "ON CONFLICT (client) DO UPDATE SET event = event + 1 RETURNING event",
             (client,),
         ).fetchone()
         return int(row[0])
@@ -452,14 +454,14 @@ class Journal:
     def _digests(self, where: str, *values: object) -> list[str]:
         return [
             digest
-            for (digest,) in self._db.execute(f"SELECT digest FROM pixels WHERE {where}", values)
+            for (digest,) in self._db.execute(f"SELECT digest FROM pixels WHERE {where}", values)  # noqa: S608
         ]
 
     def _record(self, number: int) -> JobRecord:
         return self._select("number = ?", number)[0]
 
     def _select(self, where: str, *values: object) -> list[JobRecord]:
-        rows = self._db.execute(f"SELECT {_COLUMNS} FROM jobs WHERE {where}", values)
+        rows = self._db.execute(f"SELECT {_COLUMNS} FROM jobs WHERE {where}", values)  # noqa: S608
         return [_to_record(row) for row in rows]
 
     # ── the thread ───────────────────────────────────────────────────────────────────────────────────────

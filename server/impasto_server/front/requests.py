@@ -62,7 +62,7 @@ def check_submit(submit: Submit, limits: Limits) -> None:
 
 
 def check_model(request: GenerateRequest, models: tuple[ModelInfo, ...]) -> None:
-    """Raises `UnknownModel`. `models` is empty while no worker has said what there is; the engine checks then."""
+    """Raises `UnknownModel`. While no worker has said what there is, `models` is empty; the engine checks."""
     if models and request.model not in {model.model for model in models}:
         names = ", ".join(sorted(model.model for model in models))
         raise UnknownModel(f"There is no model {request.model!r} here. There are: {names}.")

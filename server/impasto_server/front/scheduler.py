@@ -64,7 +64,7 @@ class _Worker:
 
 
 class Scheduler:
-    """Owner of the queue. Jobs are numbers that rise with acceptance; `clock` gives seconds that never fall."""
+    """Owner of the queue. Jobs are numbers that rise with acceptance; the `clock` never goes back."""
 
     def __init__(
         self,
@@ -119,7 +119,7 @@ class Scheduler:
         self._tidy(running.client)
 
     def lost(self, worker: int) -> tuple[int, ...]:
-        """The worker died. Returns its jobs, the one that held the device last; they no longer run anywhere."""
+        """The worker died. Returns its jobs, which run nowhere now; the last one held the device."""
         jobs = tuple(running.job for running in self._workers[worker].stack)
         for job in jobs:
             self.ended(worker, job, 0.0)
@@ -142,7 +142,7 @@ class Scheduler:
         return (calm, -waiting.urgency, self._used_s[waiting.client], waiting.job)
 
     def _impatient(self) -> set[Urgency]:
-        """Classes none of whose jobs has begun for `patience_s`, though one has been waiting all that time."""
+        """Classes none of whose jobs has begun for `patience_s`, though one was waiting all that time."""
         first_s: dict[Urgency, float] = {}
         for waiting in self._waiting.values():
             first_s[waiting.urgency] = min(waiting.since_s, first_s.get(waiting.urgency, waiting.since_s))
@@ -219,7 +219,7 @@ class Scheduler:
         )
 
     def _tidy(self, client: str) -> None:
-        """Forgets an idle client that owes nothing, and all debts when nobody waits: years of clients add up."""
+        """Forgets an idle client that owes nothing, and all debts when nobody waits: clients add up."""
         if not self._waiting and not self.running():
             self._used_s.clear()
         elif not self._is_active(client) and self._used_s[client] <= self._now_s:

@@ -1,4 +1,4 @@
-"""The one way the front sees workers. A local process, a Ray actor and a fake for tests are interchangeable."""
+"""The one way the front sees workers. Local processes, Ray actors and fakes for tests are interchangeable."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ class _Seat:
 
 
 class LocalPool:
-    """A `WorkerPool` of local processes. `engine` is `MODULE:FACTORY`, called as factory(device=…, home=…)."""
+    """A `WorkerPool` of local processes. `engine`: `MODULE:FACTORY`, called as factory(device=…, home=…)."""
 
     def __init__(
         self,

@@ -83,7 +83,7 @@ class Inbox:
             self.news = bool(self._runs or self._cancelled) or self.stopping
 
     def read(self, channel: BinaryIO) -> None:
-        """The reader thread. When the channel ends, or breaks, so does the process, in a few seconds at most."""
+        """The reader thread. When the channel ends, or breaks, so does the process, within seconds."""
         try:
             while (command := _read_command(channel)) is not None and not isinstance(command, Stop):
                 self.put(command)

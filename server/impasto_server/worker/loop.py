@@ -79,7 +79,7 @@ class Worker:
             raise
         except Cancelled:
             state = "cancelled"
-        except Exception as problem:
+        except Exception as problem:  # noqa: BLE001  the outermost boundary: nothing is swallowed
             state, error = "failed", _explain(command.job, problem)
         if error is not None and error.code == OutOfMemory.code:
             _free_memory()
@@ -128,7 +128,7 @@ def _explain(job: str, problem: Exception) -> ErrorInfo:
 
 
 def _is_out_of_memory(problem: Exception) -> bool:
-    """torch's own error for a device; for main memory it raises a RuntimeError that can be told by its text."""
+    """torch's own error for a device; for main memory a RuntimeError that is told by its text."""
     torch = sys.modules.get("torch")  # never imported here: an engine that uses it has done so
     if torch is not None and isinstance(problem, torch.cuda.OutOfMemoryError):
         return True
