@@ -90,6 +90,24 @@ def test_putting_pixels_again_makes_them_young(blobs: BlobStore) -> None:
     assert not blobs.discard(ref.digest)
 
 
+def test_pixels_put_in_the_very_moment_they_are_discarded_stay(
+    blobs: BlobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ref = blobs.put(b"abcd", 2, 2, GRAY)
+    age(blobs, ref)
+    replace = Path.replace
+
+    def replace_late(path: Path, target: Path) -> Path:
+        monkeypatch.undo()
+        blobs.put(b"abcd", 2, 2, GRAY)
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", replace_late)
+    assert not blobs.discard(ref.digest)
+    assert bytes(blobs.read(ref)) == b"abcd"
+    assert len(list(blobs.folder.iterdir())) == 1
+
+
 @pytest.mark.parametrize("call", ["fsync", "replace"])
 @pytest.mark.parametrize("reason", [errno.ENOSPC, errno.EDQUOT])
 def test_a_full_disk_leaves_nothing_behind(

@@ -105,19 +105,20 @@ class BlobStore:
         return mapped
 
     def discard(self, digest: str, younger_s: float = YOUNG_S) -> bool:
-        """Removes a blob that nobody wants, unless it was put within the last `younger_s`. True if it is
-        gone.
+        """Removes a blob that nobody wants, unless it was put within the last `younger_s`. True: it is gone.
 
-        Taken aside before its time is read: a `put` at the same moment either has made it young already, or
-        finds it gone and writes it anew.
+        An old one is taken aside before its time is read again: a `put` at the same moment either has made it
+        young, or finds it gone and writes it anew.
         """
         target = self._path(digest)
         aside = target.with_name(f"{digest}.{secrets.token_hex(4)}.part")
         try:
+            if _age_s(target) < younger_s:
+                return False
             target.replace(aside)
         except FileNotFoundError:
             return True
-        if time.time() - aside.stat().st_mtime < younger_s:
+        if _age_s(aside) < younger_s:
             aside.replace(target)
             return False
         aside.unlink()
@@ -140,6 +141,10 @@ class BlobStore:
         if not _DIGEST.fullmatch(digest):
             raise NoSuchInput("That is no name of stored pixels.")
         return self.folder / digest
+
+
+def _age_s(path: Path) -> float:
+    return time.time() - path.stat().st_mtime
 
 
 def _flush_folder(folder: Path) -> None:

@@ -37,6 +37,7 @@ from impasto_server.config import DEFAULT_LIMITS
 from impasto_server.front.jobs import Inputs, JobDesk
 from impasto_server.front.journal import Journal
 from impasto_server.front.scheduler import Scheduler
+from impasto_server.pool.channel import Run
 
 from tests.fakes.pool import FakePool
 
@@ -257,6 +258,25 @@ async def test_a_cancelled_job_stays_cancelled_however_its_worker_ends_it(house:
     await until(lambda: client.last(other).state == "done")
     assert set(client.states(job)) == {"queued", "running", "cancelled"}
     assert [summary.state for summary in await house.desk.jobs(A)] == ["cancelled", "done"]
+
+
+async def test_a_job_that_is_cancelled_on_its_way_to_the_worker_does_not_hold_the_device(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, arrived, gate = house.pool.run, asyncio.Event(), asyncio.Event()
+
+    async def slow_run(worker: int, command: Run) -> None:
+        arrived.set()
+        await gate.wait()
+        await run(worker, command)
+
+    monkeypatch.setattr(house.pool, "run", slow_run)
+    job = await house.submit(1)
+    await arrived.wait()
+    await house.desk.cancel(A, job)
+    house.pool.cancels.clear()  # this one came before the job did: a worker ignores it
+    gate.set()
+    await until(lambda: house.pool.cancels == [(0, "1")])
 
 
 async def test_a_finished_job_stays_finished_when_it_is_cancelled(house: House) -> None:

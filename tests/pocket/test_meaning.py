@@ -30,12 +30,9 @@ PROMPTS = {
 
 @pytest.fixture(scope="module")
 def text_to_image():
-    torch = pytest.importorskip("torch")
     from diffusers import StableDiffusionPipeline
 
-    pipeline = StableDiffusionPipeline.from_pretrained(
-        pocket.folder(), torch_dtype=torch.float32, local_files_only=True
-    )
+    pipeline = StableDiffusionPipeline.from_pretrained(pocket.folder(), local_files_only=True)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 

@@ -193,7 +193,7 @@ def main(
         more = sampler.draw([scene.caption for scene in mixed])
         captions = [scene.caption for scene in (*held_out[:24], *twos[:8], *mixed)]
         sheet([*pictures[:24], *pair_pictures[:8], *more], captions).save(out / "sheet.png")
-        sheet(painted[:16], [""] * 16).save(out / "inpainting.png")
+        sheet(painted[:16], [""] * len(painted[:16])).save(out / "inpainting.png")
     return figures
 
 

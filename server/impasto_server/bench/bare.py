@@ -20,7 +20,7 @@ GUIDANCE = 7.5
 
 
 def build(folder: Path) -> None:
-    """A diffusers folder of 0.3 M parameters, 64 px native: it paints coloured noise."""
+    """A diffusers folder of a few MB, 64 px native: it paints coloured noise."""
     import diffusers
     import torch
     import transformers
@@ -29,16 +29,16 @@ def build(folder: Path) -> None:
     unet = diffusers.UNet2DConditionModel(
         sample_size=8,
         layers_per_block=1,
-        block_out_channels=(16, 32),
+        block_out_channels=(8, 16),
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
         up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
         cross_attention_dim=32,
         attention_head_dim=4,
-        norm_num_groups=8,
+        norm_num_groups=4,
     )
     vae = diffusers.AutoencoderTiny(
-        encoder_block_out_channels=(16,) * 4,
-        decoder_block_out_channels=(16,) * 4,
+        encoder_block_out_channels=(8,) * 4,
+        decoder_block_out_channels=(8,) * 4,
         num_encoder_blocks=(1,) * 4,
         num_decoder_blocks=(1,) * 4,
     )

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
@@ -20,12 +20,13 @@ from typing import Any
 import psutil
 from impasto_client.session import Session
 from impasto_protocol import places
+from impasto_protocol.errors import InternalError
 from impasto_protocol.messages import GenerateRequest, JobChanged, JobProgress
 from impasto_protocol.rasters import PixelFormat, raster_size
 
 from impasto_server.bench.bare import GUIDANCE, PROMPT
 from impasto_server.bench.numbers import in_ms, summary
-from impasto_server.bench.processes import running
+from impasto_server.bench.processes import environment, launch, running
 
 __all__ = ["measure", "table"]
 
@@ -39,10 +40,10 @@ def measure(quick: bool = False) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         model = places.model_folder(home) / MODEL
-        subprocess.run([sys.executable, "-m", "impasto_server.bench.bare", "build", str(model)], check=True)  # noqa: S603
+        _build(home, model)
         with (
             running("impasto_server.cli", home, "serve", "--port", "0"),
-            _bare(model) as bare,
+            _bare(home, model) as bare,
             _Client(home) as client,
         ):
             for seed in range(WARM_UP):
@@ -121,11 +122,25 @@ class _Client:
         return end - begin
 
 
+def _build(home: Path, model: Path) -> None:
+    process = launch("impasto_server.bench.bare", home, "build", str(model))
+    if process.wait() != 0:
+        said = (home / "bench.log").read_text("utf-8", "replace")[-2000:]
+        raise InternalError(f"The model of the bench could not be made. It said: {said}")
+
+
 @contextmanager
-def _bare(model: Path) -> Iterator[Any]:
+def _bare(home: Path, model: Path) -> Iterator[Callable[[int], float]]:
     """A function from seed to the seconds the pipeline alone took, in a process of its own."""
-    command = [sys.executable, "-m", "impasto_server.bench.bare", "run", str(model), str(SIDE), str(STEPS)]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603
+    with (home / "bench.log").open("ab") as log:
+        process = subprocess.Popen(  # noqa: S603  our own module
+            [sys.executable, "-m", "impasto_server.bench.bare", "run", str(model), str(SIDE), str(STEPS)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            env=environment(home),
+            text=True,
+        )
     assert process.stdin is not None
     assert process.stdout is not None
     process.stdout.readline()
@@ -168,6 +183,7 @@ def _memory() -> dict[str, float]:
         canvas = session.canvas(side, side, kind)
         canvas.update(bytes(range(256)) * (raster_size(side, side, kind) // 256))
         canvas.acknowledged(60.0)
+        session.jobs()  # the front holds the last frame until the next one comes
         time.sleep(0.5)
         loaded = front.memory_info().rss
     return {

@@ -13,10 +13,15 @@ from pathlib import Path
 from impasto_client.discovery import find_server
 from impasto_protocol.errors import ServerUnreachable
 
-__all__ = ["launch", "running", "until_listening"]
+__all__ = ["environment", "launch", "running", "until_listening"]
 
 START_S = 60.0
 _STOP_S = 15.0
+
+
+def environment(home: Path) -> dict[str, str]:
+    """This home, and one thread for torch: two that wait for each other on a busy machine measure that alone."""
+    return {**os.environ, "IMPASTO_HOME": str(home), "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
 def launch(module: str, home: Path, *arguments: str) -> subprocess.Popen[bytes]:
@@ -27,7 +32,7 @@ def launch(module: str, home: Path, *arguments: str) -> subprocess.Popen[bytes]:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env={**os.environ, "IMPASTO_HOME": str(home)},
+            env=environment(home),
         )
 
 

@@ -22,11 +22,11 @@ SIGMA_PX = 6.0
 RING_PX = 40.0
 # Pixels this far from the mask vote on whether the model painted across the border.
 _CROSSING_PX = 12.0
-# A low-pass residual this far from a plane through the ring is content, not cast (injected ramps stay below
-# 0.01).
+# A low-pass residual this far from the one continued from further out is content, not cast.
 _CROSSING_LEVEL = 0.06
-# Share of the ring that must be off the plane: 2 % is an arc of 7°.
+# Share of these pixels that makes it worth telling: 2 % is an arc of 7°. Fewer cells tell nothing.
 _CROSSING_SHARE = 0.02
+_LEAST_RING = 16
 # A low-pass residual of 0.2 (51 of 255) off the ring's median counts half, twice that hardly at all; the
 # prior is the weight of the median itself.
 _CONTENT_LEVEL = 0.2
@@ -48,8 +48,8 @@ _TREND_LEAST = 1e-3
 _TREND_LIMIT = 0.08
 # The free pixels beside the mask vote after all when less than this share of the known ones would be left.
 _LEAST_VOTERS = 0.25
-# They agree with a cast continued from further out if they are as near to it as this (10 of 255): casts change
-# slowly, and what differs more is content.
+# They agree with a cast continued from further out if they are as near to it as this (10 of 255): casts
+# change slowly, and what differs more is content.
 _AGREEMENT = 0.04
 # Solver: the coarsest grid's side; sweeps on a grid of 512 px, rising as (512 / side)^1.5 to the bound; the
 # sum of squared residuals that counts as solved.
@@ -108,17 +108,17 @@ def membrane(
     rest = _known_part(residual, unknown, all_known, step)
     smooth, _ = _known_low_pass(rest, all_known, sigma)
     field = _membrane_field(rest, share, sigma, reach)
+    crossing = _crossing_share(smooth - field, all_known, _CROSSING_PX / step)
     if free is not None:
         agree = np.max(np.abs(smooth - field), axis=2) <= _AGREEMENT
         field = _membrane_field(rest, np.where(agree, all_known, share), sigma, reach)
     size = (unknown.shape[1], unknown.shape[0])
     shift = trend + cv2.resize(field, size, interpolation=cv2.INTER_LINEAR).reshape(generated.shape)
-    crossing = _crossing_share(smooth, all_known, _CROSSING_PX / step)
     return Membrane(shift, crossing, crossing >= _CROSSING_SHARE)
 
 
 def _without_vote(unknown: BoolArray, free: BoolArray | None) -> BoolArray:
-    """The pixels that have no vote of their own: ``free``, or the mask alone if hardly any others were left."""
+    """The pixels without a vote of their own: ``free``, or the mask alone if hardly any others were left."""
     if free is None:
         return unknown
     hole = unknown | free
@@ -147,12 +147,18 @@ def _continued(residual: FloatArray, share: FloatArray, sigma: float, ring_reach
     return solve_laplace(smooth, hole) if hole.any() else smooth
 
 
-def _crossing_share(smooth: FloatArray, share: FloatArray, reach: float) -> float:
-    """Share of the mask's immediate surroundings, ``reach`` cells, where the model painted across the border."""
+def _crossing_share(deviation: FloatArray, share: FloatArray, reach: float) -> float:
+    """Share of the mask's surroundings, ``reach`` cells, whose colour is off what pixels further out tell.
+
+    deviation: (h, w, 3). share: (h, w), how much of each cell is outside the mask.
+    """
     window = _window(share < 1.0, int(reach) + 1)
     known = share[window] >= 1.0
     outside = cv2.distanceTransform(known.view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    return _crossing(smooth[window], (outside <= reach) & known)
+    ring = (outside <= reach) & known
+    if np.count_nonzero(ring) < _LEAST_RING:
+        return 0.0
+    return float(np.mean(np.max(np.abs(deviation[window][ring]), axis=1) > _CROSSING_LEVEL))
 
 
 def _reduced(values: FloatArray, step: int) -> FloatArray:
@@ -336,19 +342,3 @@ def _blur(values: FloatArray, sigma: float) -> FloatArray:
     # Outside the picture nothing is known: a constant 0 has no weight in the normalised convolution.
     blurred: FloatArray = cv2.GaussianBlur(values, (0, 0), sigma, borderType=cv2.BORDER_CONSTANT)
     return blurred
-
-
-def _crossing(smooth: FloatArray, ring: npt.NDArray[np.bool_]) -> float:
-    """Share of ``ring`` whose luma residual is off the plane through the ring (fitted without outliers)."""
-    rows, columns = np.nonzero(ring)
-    if rows.size < 16:
-        return 0.0
-    luma = smooth[rows, columns] @ np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)
-    scale = max(ring.shape)
-    basis = np.stack([np.ones(rows.size), rows / scale, columns / scale], axis=1)
-    weight = np.ones(rows.size)
-    for _ in range(8):
-        plane, *_ = np.linalg.lstsq(basis * weight[:, None], luma * weight, rcond=None)
-        off = np.abs(luma - basis @ plane)
-        weight = 1.0 / (1.0 + (off / (0.25 * _CROSSING_LEVEL)) ** 2)
-    return float(np.mean(off > _CROSSING_LEVEL))
