@@ -1,1 +1,1 @@
-"""The words both sides speak: messages, codec, rasters, tiles, shared memory, errors. Python 3.8 and later."""
+"""The words both sides speak: messages, codec, rasters, tiles, shared memory, errors. Python 3.8 and up."""

@@ -89,7 +89,7 @@ class GenerateRequest:
     strength: float = 1.0  # 0 … 1: share of the noise schedule that is run over `image`
     image: Optional[Union[CanvasRef, InputRef]] = None
     mask: Optional[Union[CanvasRef, InputRef]] = None  # gray8 of the image's size: 0 keep … 255 repaint
-    fill: str = "blur"  # what stands under the mask when sampling starts: blur | border | neutral | none
+    fill: str = ""  # what stands under the mask when sampling starts: one of FILL_MODES; empty: by strength
     takes: int = 1  # pictures of one request: seed, seed+1, …
 
 
@@ -163,8 +163,8 @@ class Limits:
 
 @dataclass(frozen=True)
 class SharedOffer:
-    """Where the server would share memory. A client that can read `probe` there and finds `nonce` in it, is on
-    the same host and may use `SharedBytes` in both directions. It says so with `Release(probe)`; the server sends
+    """Where the server would share memory. A client that can read `probe` there and finds
+    `nonce` in it, is on the same host and may use `SharedBytes` in both directions. It says so with `Release(probe)`; the server sends
     none before."""
 
     folder: str
@@ -334,8 +334,8 @@ class CanvasAck:
 
 @dataclass(frozen=True)
 class CanvasStale:
-    """The update did not follow `sequence`, the last one held. The client opens the canvas again and sends all
-    of it. Later updates are dropped without a word until it does."""
+    """The update did not follow `sequence`, the last one held. The client opens the canvas again and sends
+    all     of it. Later updates are dropped without a word until it does."""
 
     type: ClassVar[str] = "canvas-stale"
     canvas: str
@@ -356,7 +356,7 @@ class CanvasPixels:
 
 @dataclass(frozen=True)
 class JobChanged:
-    """A job has a new state. In the journal before it is sent; sent again after a reconnect, newest state only."""
+    """A job has a new state. In the journal before it is sent; after a reconnect the newest is sent again."""
 
     type: ClassVar[str] = "job-changed"
     event: int  # rising, per client
@@ -372,7 +372,7 @@ class JobProgress:
 
     type: ClassVar[str] = "job-progress"
     job: str
-    stage: str  # waiting | loading | encoding | sampling | decoding | compositing
+    stage: str  # waiting | loading | encoding | sampling | decoding | compositing | saving memory
     step: int = 0  # of `steps`, while sampling
     steps: int = 0
     position: int = 0  # jobs ahead, while waiting
@@ -425,8 +425,8 @@ class ModelList:
 
 @dataclass(frozen=True)
 class Problem:
-    """A typed error. With `request`, `job` or `canvas` set it answers that; without, it is about the connection,
-    which the server closes after it."""
+    """A typed error. With `request`, `job` or `canvas` set it answers that; without, it is about the
+    connection, which the server closes after it."""
 
     type: ClassVar[str] = "problem"
     code: str

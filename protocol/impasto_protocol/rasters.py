@@ -1,4 +1,4 @@
-"""Pixel formats and the sizes that follow from them. Rows run top to bottom, pixels left to right, no padding."""
+"""Pixel formats and the sizes that follow from them. Rows run top to bottom, without padding."""
 
 from enum import Enum
 from typing import Dict, Tuple
@@ -7,9 +7,7 @@ __all__ = ["PixelFormat", "bytes_per_pixel", "channels", "raster_size", "row_siz
 
 
 class PixelFormat(str, Enum):
-    """How one pixel is stored. Colour is sRGB-encoded unless the name says otherwise; integers are little-endian.
-
-    Alpha is straight (not premultiplied).
+    """How one pixel is stored: sRGB-encoded, straight (not premultiplied) alpha, little-endian integers.
     """
 
     RGB8 = "rgb8"  # uint8 R, G, B

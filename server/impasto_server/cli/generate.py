@@ -26,7 +26,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--mask", type=Path, help="a picture of the same size: white is repainted, black kept"
     )
-    parser.add_argument("--fill", choices=FILL_MODES, help="what stands under the mask at the start")
+    parser.add_argument(
+        "--fill",
+        choices=FILL_MODES,
+        default="",
+        help="what stands under the mask at the start (default: by strength)",
+    )
     parser.add_argument("--out", type=Path, required=True, help="the PNG to write")
 
 
@@ -67,7 +72,7 @@ def request_of(options: argparse.Namespace) -> GenerateRequest:
         guidance=options.guidance,
         seed=options.seed,
         strength=_strength(options),
-        fill=options.fill or GenerateRequest("").fill,
+        fill=options.fill,
         takes=options.takes,
     )
 

@@ -17,6 +17,7 @@ from impasto_protocol import errors
 from impasto_protocol.messages import FILL_MODES, GenerateRequest, ModelInfo
 
 from impasto_server.compositing.errors import CompositingError
+from impasto_server.compositing.fill import default_fill
 from impasto_server.config import Config
 from impasto_server.engine import loading
 from impasto_server.engine.gate_hooks import JobStack
@@ -166,6 +167,7 @@ def _resolved(
         seed=secrets.randbelow(_DRAWN_SEEDS) if request.seed < 0 else request.seed,
         image=image.ref if image else None,
         mask=mask.ref if mask else None,
+        fill=request.fill or (default_fill(request.strength) if mask else ""),
     )
 
 

@@ -10,7 +10,6 @@ import numpy as np
 from impasto_protocol.errors import OutOfMemory
 from impasto_protocol.messages import GenerateRequest
 
-from impasto_server.compositing.fill import default_fill
 from impasto_server.compositing.inpaint import InpaintPlan, WorkPass, finish_inpaint, hires_pass, plan_inpaint
 from impasto_server.compositing.raster import FloatArray, Raster
 from impasto_server.engine.interface import Layer
@@ -32,7 +31,7 @@ def inpaint(painting: Painting, request: GenerateRequest, canvas: Canvas, mask: 
         strength=request.strength,
         grid=source.family.grid,
         latent_factor=source.family.latent_factor,
-        fill=request.fill or default_fill(request.strength),
+        fill=request.fill,
     )
     if request.strength > 0.0:
         second = painting.plan(plan.hires_strength).run if plan.hires_size else 0

@@ -35,7 +35,7 @@ def check_submit(submit: Submit, limits: Limits) -> None:
     request = submit.generate
     _demand(bool(_JOB.fullmatch(submit.job)), "A job's id must be 32 hex digits.")
     _demand(submit.urgency in URGENCIES, f"Urgency must be one of {', '.join(URGENCIES)}.")
-    _demand(request.fill in FILL_MODES, f"Fill must be one of {', '.join(FILL_MODES)}.")
+    _demand(request.fill in ("", *FILL_MODES), f"Fill must be one of {', '.join(FILL_MODES)}.")
     for name, text in (("prompt", request.prompt), ("negative prompt", request.negative)):
         _demand(len(text) <= LONGEST_PROMPT, f"The {name} is longer than {LONGEST_PROMPT} characters.")
     for name, side in (("width", request.width), ("height", request.height)):
