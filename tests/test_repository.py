@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from impasto_protocol.messages import CLIENT_MESSAGES, SERVER_MESSAGES
 
+from tools import protocol_page
+
 if sys.version_info >= (3, 11):
     import tomllib
 else:
@@ -113,11 +115,10 @@ WORDLESS = {"CloseCanvas", "FetchLayer", "ListJobs", "ListModels", "Welcome"}
 """Their names are the sentence; the comments on their fields say the rest."""
 
 
-def test_the_wire_page_has_every_message() -> None:
-    page = ROOT / "docs/protocol.md"
-    text = page.read_text("utf-8")
-    missing = [tag for tag in (*CLIENT_MESSAGES, *SERVER_MESSAGES) if f"`{tag}`" not in text]
-    assert missing == []
+def test_the_page_of_the_protocol_is_up_to_date() -> None:
+    text = (ROOT / "docs/protocol.md").read_text("utf-8")
+    assert text == protocol_page.page(), "run python -m tools.protocol_page"
+    assert [tag for tag in (*CLIENT_MESSAGES, *SERVER_MESSAGES) if f"`{tag}`" not in text] == []
 
 
 def pyproject() -> dict[str, object]:

@@ -164,8 +164,8 @@ class Limits:
 @dataclass(frozen=True)
 class SharedOffer:
     """Where the server would share memory. A client that can read `probe` there and finds
-    `nonce` in it, is on the same host and may use `SharedBytes` in both directions. It says so with `Release(probe)`; the server sends
-    none before."""
+    `nonce` in it, is on the same host and may use `SharedBytes` in both directions. It says so with
+    `Release(probe)`; the server sends none before."""
 
     folder: str
     probe: str
@@ -335,7 +335,7 @@ class CanvasAck:
 @dataclass(frozen=True)
 class CanvasStale:
     """The update did not follow `sequence`, the last one held. The client opens the canvas again and sends
-    all     of it. Later updates are dropped without a word until it does."""
+    all of it. Later updates are dropped without a word until it does."""
 
     type: ClassVar[str] = "canvas-stale"
     canvas: str

@@ -20,18 +20,18 @@ GUIDANCE = 7.5
 
 
 def build(folder: Path) -> None:
-    """A diffusers folder of a few MB, 64 px native: it paints coloured noise."""
+    """A diffusers folder of a few MB, 512 px native: it paints coloured noise."""
     import diffusers
     import torch
     import transformers
 
     torch.manual_seed(0)
     unet = diffusers.UNet2DConditionModel(
-        sample_size=8,
+        sample_size=64,  # 512 px: the engine works there in one pass, as the stock pipeline does
         layers_per_block=1,
-        block_out_channels=(8, 16),
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        block_out_channels=(8, 8, 16),
+        down_block_types=("DownBlock2D", "DownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D", "UpBlock2D"),
         cross_attention_dim=32,
         attention_head_dim=4,
         norm_num_groups=4,

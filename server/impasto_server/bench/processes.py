@@ -20,7 +20,7 @@ _STOP_S = 15.0
 
 
 def environment(home: Path) -> dict[str, str]:
-    """This home, and one thread for torch: two that wait for each other on a busy machine measure that alone."""
+    """This home, and one thread for torch: two would mostly measure how they wait for each other."""
     return {**os.environ, "IMPASTO_HOME": str(home), "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
