@@ -6,7 +6,6 @@ import json
 
 import numpy as np
 import pytest
-
 from impasto_server.bench import resume, wire
 from impasto_server.bench.numbers import summary
 from impasto_server.bench.picture import painting, with_stroke
@@ -14,7 +13,7 @@ from impasto_server.bench.rivals import rectangle
 from impasto_server.cli import main
 
 
-@pytest.mark.parametrize("share", [0.01, 0.02, 0.05])
+@pytest.mark.parametrize("share", [0.005, 0.01, 0.02])
 def test_a_stroke_covers_its_share(share: float) -> None:
     picture = painting(512)
     stroke = with_stroke(picture, share, np.random.default_rng(1))

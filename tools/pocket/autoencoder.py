@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from . import optim, photographs, render, scenes
+from . import checkpoint, optim, photographs, render, scenes
 
 CONFIG = {
     "in_channels": 3,
@@ -72,10 +72,8 @@ def psnr(output: torch.Tensor, target: torch.Tensor) -> float:
     return float((-10 * torch.log10(error + 1e-8)).mean())
 
 
-def train(
-    model: nn.Module, minutes: float, device: torch.device, stage: str, seed: int, checkpoint: Path
-) -> None:
-    """Train for `minutes` (stage "both" or "decoder"), print the curve, and save the state to `checkpoint`.
+def train(model: nn.Module, minutes: float, device: torch.device, stage: str, seed: int, path: Path) -> None:
+    """Train for `minutes` (stage "both" or "decoder"), print the curve, and save the state to `path`.
 
     Resumes from the checkpoint where it exists: time already spent counts.
     """
@@ -89,7 +87,7 @@ def train(
     )
     inner, rest = optim.split(model, ("encoder.layers.0.", "decoder.layers.0.", *ends))
     optimizers = (optim.Muon(inner, lr=2e-3), torch.optim.AdamW(rest, lr=1e-3, weight_decay=0.0))
-    spent, step = _resume(checkpoint, model, optimizers, device)
+    spent, step = _resume(path, model, optimizers, device)
     stream = batches(seed + step, 16, 96)
     held_out = next(batches(10_000 + seed, 64, 128)).to(device)
     started, reported = time.monotonic() - spent, time.monotonic()
@@ -112,8 +110,8 @@ def train(
                 f"psnr {quality:.2f} dB latent sigma {deviation}",
                 flush=True,
             )
-            _save(checkpoint, model, optimizers, spent, step)
-    _save(checkpoint, model, optimizers, minutes * 60, step)
+            _save(path, model, optimizers, spent, step)
+    _save(path, model, optimizers, minutes * 60, step)
 
 
 def _step_loss(model: nn.Module, pictures: torch.Tensor, only_decoder: bool) -> torch.Tensor:
@@ -140,24 +138,20 @@ def measure(model: nn.Module, pictures: torch.Tensor) -> tuple[float, list]:
     return psnr(output.float(), pictures), [round(float(s), 2) for s in latents.float().std(dim=(0, 2, 3))]
 
 
-def _resume(checkpoint: Path, model: nn.Module, optimizers: tuple, device: torch.device) -> tuple[float, int]:
-    if not checkpoint.exists():
+def _resume(
+    path: Path, model: nn.Module, optimizers: tuple[torch.optim.Optimizer, ...], device: torch.device
+) -> tuple[float, int]:
+    if not path.exists():
         return 0.0, 0
-    state = torch.load(checkpoint, map_location=device, weights_only=True)
+    state = checkpoint.load(path, device)
     model.load_state_dict(state["model"])
-    if state["optimizers"]:
-        for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
-            optimizer.load_state_dict(saved)
+    for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
+        optimizer.load_state_dict(saved)
     return float(state["spent"]), int(state["step"])
 
 
-def _save(checkpoint: Path, model: nn.Module, optimizers: tuple, spent: float, step: int) -> None:
-    state = {
-        "model": model.state_dict(),
-        "optimizers": [optimizer.state_dict() for optimizer in optimizers],
-        "spent": spent,
-        "step": step,
-    }
-    temporary = checkpoint.with_suffix(".tmp")
-    torch.save(state, temporary)
-    temporary.replace(checkpoint)
+def _save(
+    path: Path, model: nn.Module, optimizers: tuple[torch.optim.Optimizer, ...], spent: float, step: int
+) -> None:
+    states = [optimizer.state_dict() for optimizer in optimizers]
+    checkpoint.save(path, {"model": model.state_dict(), "optimizers": states, "spent": spent, "step": step})

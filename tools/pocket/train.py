@@ -11,12 +11,13 @@ import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from . import autoencoder, data, export, optim, text_encoder, tokenizer, unet
+from . import autoencoder, checkpoint, data, export, optim, text_encoder, tokenizer, unet
 
 STAGES = ("words", "autoencoder", "text", "data", "unet", "decoder", "export")
 
@@ -138,7 +139,7 @@ def train_autoencoder(settings: Run) -> None:
         settings.device,
         "both",
         settings.seed,
-        settings.out / "autoencoder.pt",
+        settings.out / "autoencoder.safetensors",
     )
 
 
@@ -173,7 +174,7 @@ def train_unet(settings: Run) -> None:
 
 def train_decoder(settings: Run) -> None:
     """Fine-tune the decoder alone; needs no more than the autoencoder, so it may run beside the UNet."""
-    path = settings.out / "decoder.pt"
+    path = settings.out / "decoder.safetensors"
     model = load_autoencoder(settings, decoder=False)
     autoencoder.train(
         model, settings.minutes("decoder"), settings.device, "decoder", settings.seed + 50, path
@@ -183,10 +184,10 @@ def train_decoder(settings: Run) -> None:
 def load_autoencoder(settings: Run, decoder: bool = True) -> nn.Module:
     """The trained autoencoder, with its fine-tuned decoder where that exists and is asked for."""
     model = autoencoder.build().to(settings.device)
-    path = settings.out / "decoder.pt"
+    path = settings.out / "decoder.safetensors"
     if not (decoder and path.exists()):
-        path = settings.out / "autoencoder.pt"
-    model.load_state_dict(torch.load(path, map_location=settings.device, weights_only=True)["model"])
+        path = settings.out / "autoencoder.safetensors"
+    model.load_state_dict(checkpoint.load(path, settings.device)["model"])
     return model.eval()
 
 
@@ -198,7 +199,7 @@ def load_unet(settings: Run) -> tuple[nn.Module, dict[str, float]]:
     for index in reversed(range(len(PHASES))):
         path = _checkpoint(settings, index)
         if path.exists():
-            state = torch.load(path, map_location="cpu", weights_only=True)
+            state = checkpoint.load(path)
             model.load_state_dict(state["average"])
             return model.eval(), {"phase": index, "seconds": state["spent"], "samples": state["samples"]}
     return model.eval(), {"phase": 0, "seconds": 0.0, "samples": 0}
@@ -229,7 +230,7 @@ def export_model(settings: Run, target: Path) -> None:
 
 
 def _checkpoint(settings: Run, index: int) -> Path:
-    return settings.out / f"unet-{index}-{PHASES[index].name}.pt"
+    return settings.out / f"unet-{index}-{PHASES[index].name}.safetensors"
 
 
 def _train_phase(settings: Run, index: int, phase: Phase) -> None:
@@ -283,7 +284,7 @@ def _train_phase(settings: Run, index: int, phase: Phase) -> None:
     _keep(settings, index, state, limit)
 
 
-def _begin(settings: Run, index: int) -> dict:
+def _begin(settings: Run, index: int) -> dict[str, Any]:
     """Model, average, optimizers and counters: resumed, or begun from the phase before."""
     path = _checkpoint(settings, index)
     model = unet.build().to(settings.device)
@@ -300,14 +301,14 @@ def _begin(settings: Run, index: int) -> dict:
         "done": False,
     }
     if path.exists():
-        saved = torch.load(path, map_location=settings.device, weights_only=True)
+        saved = checkpoint.load(path, settings.device)
         model.load_state_dict(saved["model"])
         average.load_state_dict(saved["average"])
         for optimizer, kept in zip(optimizers, saved["optimizers"], strict=True):
             optimizer.load_state_dict(kept)
         state.update({name: saved[name] for name in ("spent", "step", "samples", "done")})
     elif index:
-        saved = torch.load(_checkpoint(settings, index - 1), map_location=settings.device, weights_only=True)
+        saved = checkpoint.load(_checkpoint(settings, index - 1), settings.device)
         model.load_state_dict(saved["average"])
         average.load_state_dict(saved["average"])
         state["samples"] = saved["samples"]
@@ -315,22 +316,17 @@ def _begin(settings: Run, index: int) -> dict:
     return state
 
 
-def _keep(settings: Run, index: int, state: dict, spent: float) -> None:
-    path = _checkpoint(settings, index)
-    temporary = path.with_suffix(".tmp")
-    torch.save(
+def _keep(settings: Run, index: int, state: dict[str, Any], spent: float) -> None:
+    checkpoint.save(
+        _checkpoint(settings, index),
         {
             "model": state["model"].state_dict(),
             "average": state["average"].state_dict(),
             "optimizers": [optimizer.state_dict() for optimizer in state["optimizers"]],
             "spent": spent,
-            "step": state["step"],
-            "samples": state["samples"],
-            "done": state["done"],
+            **{name: state[name] for name in ("step", "samples", "done")},
         },
-        temporary,
     )
-    temporary.replace(path)
 
 
 def _pick(phase: Phase, progress: float, rng: np.random.Generator) -> data.Kind:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from statistics import median, quantiles
 
-__all__ = ["in_ms", "summary"]
+__all__ = ["in_ms", "say", "summary"]
+
+
+def say(text: str) -> None:
+    """What the bench is at, on stderr: stdout is for the numbers."""
+    print(text, file=sys.stderr, flush=True)
 
 
 def in_ms(seconds: float) -> float:

@@ -25,7 +25,7 @@ from impasto_protocol.messages import GenerateRequest, JobChanged, JobProgress
 from impasto_protocol.rasters import PixelFormat, raster_size
 
 from impasto_server.bench.bare import GUIDANCE, PROMPT
-from impasto_server.bench.numbers import in_ms, summary
+from impasto_server.bench.numbers import in_ms, say, summary
 from impasto_server.bench.processes import environment, launch, running
 
 __all__ = ["measure", "table"]
@@ -37,6 +37,7 @@ _MIB = 1 << 20
 
 def measure(quick: bool = False) -> dict[str, Any]:
     rounds = 6 if quick else ROUNDS
+    say(f"Making a tiny model, and starting a server and its pipeline for {rounds} rounds …")
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         model = places.model_folder(home) / MODEL

@@ -11,9 +11,9 @@ __all__ = ["painting", "with_stroke"]
 Image = npt.NDArray[np.uint8]
 
 _STROKES = 260
-_GRAIN = (
-    1.6  # standard deviation of the paper's grain, 8-bit steps; gives a level-1 PNG of about a third of raw
-)
+# Standard deviation of the grain, 8-bit steps. A PNG of level 1 is then 35 % of raw, of level 6 29 %;
+# a real painting gave 36 and 29.
+_GRAIN = 0.6
 _CURVE_POINTS = 24
 _FITTING = 6
 

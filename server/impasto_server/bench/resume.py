@@ -15,7 +15,7 @@ from impasto_client.session import Job, Session
 from impasto_protocol.errors import ImpastoError
 from impasto_protocol.messages import GenerateRequest
 
-from impasto_server.bench.numbers import in_ms
+from impasto_server.bench.numbers import in_ms, say
 from impasto_server.bench.paced import PAINTED
 from impasto_server.bench.processes import launch, until_listening
 
@@ -30,6 +30,7 @@ def measure(quick: bool = False) -> dict[str, Any]:
     """One queue, one client that stays; the server is killed and started again `kills` times while it
     works."""
     kills, dice = (2 if quick else KILLS), random.Random(8)
+    say(f"{JOBS} jobs, and kill -9 of the server {kills} times …")
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         process = launch(_MODULE, home)

@@ -27,7 +27,7 @@ from impasto_protocol.messages import CanvasRows, CanvasTiles, ClientMessage
 from impasto_protocol.rasters import PixelFormat
 from impasto_protocol.tiles import changed_tiles, pack_tiles, squeeze_tiles
 
-from impasto_server.bench.numbers import summary
+from impasto_server.bench.numbers import say, summary
 from impasto_server.bench.picture import Image, painting, with_stroke
 from impasto_server.bench.processes import running
 from impasto_server.bench.rivals import Rivals, encode
@@ -101,6 +101,7 @@ class _Ours:
 
 
 def _measure(size: Size) -> dict[str, Any]:
+    say(f"{size.side}² px: {size.rounds} rounds …")
     rng = np.random.default_rng(size.side)
     base = painting(size.side)
     pictures = [base, *(with_stroke(base, STROKE, rng) for _ in range(size.strokes - 1))]

@@ -59,10 +59,10 @@ def test_a_training_resumes_and_exports_a_folder_that_stock_diffusers_loads(tmp_
     settings = train.Run(tmp_path, 0.1, torch.device("cpu"))
     first = tuple(stage for stage in train.STAGES if stage not in ("decoder", "export"))
     train.run(settings, first, tmp_path / "model")
-    weights = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("unet-*.pt")}
+    weights = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("unet-*.safetensors")}
     assert len(weights) == len(train.PHASES)
     train.run(settings, train.STAGES, tmp_path / "model")
-    assert {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("unet-*.pt")} == weights
+    assert {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("unet-*.safetensors")} == weights
 
     pipeline = StableDiffusionPipeline.from_pretrained(tmp_path / "model", local_files_only=True)
     pipeline.set_progress_bar_config(disable=True)
