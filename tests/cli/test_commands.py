@@ -97,12 +97,12 @@ def test_jobs_are_listed_and_fetched_again(
     assert (tmp_path / "newest.png").read_bytes() == out.read_bytes()
 
 
-def test_a_waiting_job_is_cancelled_by_its_first_digits(
-    server: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_job_is_cancelled_by_its_first_digits(server: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with Session.connect(server) as session:
         job = session.submit(GenerateRequest("slow", steps=150, takes=16))
+        _until(lambda: job.state == "running")
         assert main(["jobs", "cancel", job.id[:6]]) == 0
+        assert "is cancelled" in capsys.readouterr().out
         assert job.wait(20.0) == []
         assert main(["jobs", "cancel", job.id[:6]]) == 0
         assert "already cancelled" in capsys.readouterr().out
@@ -194,7 +194,8 @@ def test_ctrl_c_cancels_the_job(server: Path, tmp_path: Path) -> None:
         "--out",
         str(tmp_path / "o.png"),
     ]
-    with subprocess.Popen([*IMPASTO, *words], stderr=subprocess.PIPE, text=True) as process:
+    listening = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}  # in the background too
+    with subprocess.Popen([*IMPASTO, *words], stderr=subprocess.PIPE, text=True, **listening) as process:
         assert process.stderr is not None
         for line in process.stderr:
             if line.startswith("Sampling"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from impasto_protocol.messages import FINAL_STATES, JobSummary
 
 from impasto_server.cli import painting, servers
 
+_CANCEL_S = 5.0  # a step of a large model on a CPU may take longer
 _ID_SHOWN = 8  # hex digits: enough to tell a few hundred jobs apart
 
 
@@ -69,7 +71,10 @@ def _cancel(session: Session, prefix: str) -> int:
         print(f"{job.job[:_ID_SHOWN]} is already {job.state}.")
         return 0
     session.cancel(job.job)
-    print(f"{job.job[:_ID_SHOWN]} is being cancelled.")
+    with suppress(TimeoutError):
+        session.job(job.job).wait(_CANCEL_S)
+    state = _find(list(session.jobs()), job.job).state
+    print(f"{job.job[:_ID_SHOWN]} is {state if state in FINAL_STATES else 'being cancelled'}.")
     return 0
 
 
