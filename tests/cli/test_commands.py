@@ -346,6 +346,7 @@ def test_a_demo_that_changes_the_picture_outside_the_mask_fails(
 
 @pytest.mark.model
 @pytest.mark.heavy
+@pytest.mark.timeout(900)
 def test_the_demo_inpaints_a_photograph_and_it_can_be_replayed(
     home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
