@@ -25,8 +25,9 @@ def page() -> str:
         "# The protocol, version " + str(messages.PROTOCOL_VERSION),
         "<!-- Made by `python -m tools.protocol_page`; do not edit. -->",
         introduction,
-        "One WebSocket at `ws://127.0.0.1:PORT/v1`, opened with the header `Authorization: Bearer TOKEN`; port "
-        "and token are in `server.json` in Impasto's folder. The first frame is `hello`, within two seconds.",
+        "One WebSocket at `ws://127.0.0.1:PORT/v1`, opened with the header `Authorization: Bearer TOKEN`; "
+        "port and token are in `server.json` in Impasto's folder. The first frame is `hello`, within two "
+        "seconds.",
         "## From the client",
         *[_entry(kind, tag) for tag, kind in messages.CLIENT_MESSAGES.items()],
         "## From the server",

@@ -7,8 +7,7 @@ __all__ = ["PixelFormat", "bytes_per_pixel", "channels", "raster_size", "row_siz
 
 
 class PixelFormat(str, Enum):
-    """How one pixel is stored: sRGB-encoded, straight (not premultiplied) alpha, little-endian integers.
-    """
+    """How one pixel is stored: sRGB-encoded, straight (not premultiplied) alpha, little-endian integers."""
 
     RGB8 = "rgb8"  # uint8 R, G, B
     RGBA8 = "rgba8"  # uint8 R, G, B, A
