@@ -466,7 +466,7 @@ async def test_a_connection_leaves_nothing_behind(tmp_path: Path) -> None:
 
 def connections() -> int:
     gc.collect()
-    return sum(isinstance(one, module.Connection) for one in gc.get_objects())
+    return sum(type(one) is module.Connection for one in gc.get_objects())
 
 
 async def test_clients_are_told_that_the_server_stops(tmp_path: Path) -> None:
