@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BAND_BYTES", "Canvas", "bands"]
 
-BAND_BYTES = 16 << 20  # longest piece of a picture in one message
+BAND_BYTES = 4 << 20  # longest piece of a picture in one message: the server holds a piece and the picture
 _SHARED_BYTES = 4 << 20  # up to here, whole rows in shared memory beat finding and packing tiles
 
 

@@ -128,14 +128,20 @@ class Connection:
 
     def close(self) -> None:
         """Says goodbye and waits until the thread has ended (not when called on it). Idempotent."""
-        self._closing = True
         if self._sending.acquire(timeout=_GOODBYE_S):
             try:
+                self._pay()
+                self._closing = True
                 self._writer.sendall(self._wire.closing())
-            except OSError:
+            except (OSError, ServerUnreachable):
                 pass  # it has ended already
             finally:
                 self._sending.release()
+        self._closing = True
+        # A socket that is shut with bytes unread resets the connection, and the server then loses what it has
+        # not read yet, a cancel say. So the server hangs up first: it has read all when it answers.
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(_GOODBYE_S)
         self._shut()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(CONNECT_S)

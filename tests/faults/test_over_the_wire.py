@@ -91,3 +91,17 @@ def test_a_killed_worker_costs_time_and_nothing_else(tmp_path: Path) -> None:
             session.submit(request("die", 1)).wait(WAIT_S)
         assert len(session.submit(request("a fox", 2)).wait(WAIT_S)) == 1, "the next job works"
         session.close()
+
+
+def test_a_cancel_is_heard_even_if_the_client_leaves_at_once(tmp_path: Path) -> None:
+    with server(tmp_path):
+        for seed in range(10):
+            session = Session.connect(tmp_path, "test", "a" * 32)
+            job = session.submit(request("a fox", seed, steps=100))
+            with pytest.raises(TimeoutError):
+                job.wait(0.1)
+            job.cancel()
+            session.close()
+        witness = Session.connect(tmp_path, "test", "a" * 32)
+        assert [summary.state for summary in witness.jobs()] == ["cancelled"] * 10
+        witness.close()
