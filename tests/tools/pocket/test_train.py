@@ -50,7 +50,6 @@ def test_a_shard_depends_on_nothing_but_its_name(words, monkeypatch):
     assert not np.array_equal(first[1], other[1])
 
 
-@pytest.mark.heavy
 def test_a_training_resumes_and_exports_a_folder_that_stock_diffusers_loads(tmp_path, monkeypatch):
     from diffusers import StableDiffusionPipeline
 
