@@ -117,6 +117,7 @@ class _Unfinished:
     worker: int | None = None
     handed_over: bool = False  # the pool has it
     cancelled: bool = False
+    over: bool = False  # its worker has had the last word, which is not in the journal yet
     position: int = -1  # last one told
 
 
@@ -324,9 +325,11 @@ class JobDesk:
     def _ended(self, worker: int, event: Ended) -> None:
         number = int(event.job)
         ended = self._unfinished.get(number)
-        if ended is None or ended.worker != worker:
+        # A Run that was under way to a worker as it died reaches its successor: that job may end twice.
+        if ended is None or ended.worker != worker or ended.over:
             log.warning("Worker %d ended job %s, which it does not have.", worker, event.job)
             return
+        ended.over = True
         self._scheduler.ended(worker, number, event.device_s)
         self._spawn(self._finish(number, event.state, event))
         self._dispatch()  # the device does not wait for the disk
