@@ -33,7 +33,7 @@ from impasto_protocol.messages import (
 
 __all__ = ["CONTROL_BYTES", "Target", "decode", "encode", "encode_parts", "target"]
 
-CONTROL_BYTES = 1 << 20  # longest frame that carries no pixels (facts/security.md, rule 4)
+CONTROL_BYTES = 1 << 20  # longest frame that carries no pixels (docs/security.md)
 MOST_ITEMS = 65_536  # of one list: the tiles of a 16384² canvas
 _LONGEST_EXCUSE = 200  # characters of msgspec's explanation that are passed on
 PIXEL_MESSAGES = frozenset({CanvasRows.type, CanvasTiles.type})
