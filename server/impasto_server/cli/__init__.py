@@ -11,6 +11,7 @@ import importlib
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from impasto_protocol.errors import FrameError, ImpastoError, RequestError, ServerError, WorkerCrashed
 
@@ -77,12 +78,11 @@ def _module(command: str) -> _Command:
     return importlib.import_module(f"impasto_server.cli.{command}")  # type: ignore[return-value]
 
 
-class _Command:
+class _Command(Protocol):
     """What a command module offers."""
 
     @staticmethod
     def arguments(parser: argparse.ArgumentParser) -> None: ...
 
     @staticmethod
-    def run(options: argparse.Namespace) -> int:
-        raise NotImplementedError
+    def run(options: argparse.Namespace) -> int: ...
