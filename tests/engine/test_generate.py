@@ -91,12 +91,23 @@ def test_the_same_seed_gives_the_same_bytes_after_other_jobs(engine: Any) -> Non
 
 def test_the_gate_is_met_before_every_denoiser_call_and_progress_counts_them(engine: Any) -> None:
     gate = Listener()
-    engine.generate(replace(REQUEST, steps=6, takes=2), None, None, gate)
+    engine.generate(replace(REQUEST, prompt="words never sent before", steps=6, takes=2), None, None, gate)
     steps = [(step, steps) for stage, step, steps in gate.reports if stage == "sampling"]
     assert sorted({step for step, _ in steps}) == list(range(13))
     assert {total for _, total in steps} == {12}
     at_the_start, prompts, steps_run, decodes = 1, 2, 12, 2
     assert gate.checks == at_the_start + prompts + steps_run + decodes
+
+
+def test_words_that_were_read_once_are_not_read_again_and_paint_the_same_bytes(engine: Any) -> None:
+    request = replace(REQUEST, prompt="words to be remembered", negative="blur")
+    first, again, other = Listener(), Listener(), Listener()
+    fresh = engine.generate(request, None, None, first)[0].pixels
+    for number in range(40):  # more than are kept
+        engine.generate(replace(REQUEST, prompt=f"others {number}", steps=1), None, None, Listener())
+    assert np.array_equal(engine.generate(request, None, None, again)[0].pixels, fresh)
+    assert np.array_equal(engine.generate(request, None, None, other)[0].pixels, fresh)
+    assert (first.checks, again.checks, other.checks) == (first.checks, first.checks, first.checks - 2)
 
 
 @pytest.mark.parametrize("at", [1, 2, 3, 5])

@@ -37,6 +37,12 @@ def ids(catalogue: Catalogue) -> list[str]:
     return [info.model for info in catalogue.infos()]
 
 
+def digest(home: Path, model: str) -> str:
+    """As a server that has just started computes it."""
+    catalogue = Catalogue(home)
+    return catalogue.digest(catalogue.get(model))
+
+
 def test_a_bare_machine_has_pocket(home: Path) -> None:
     (info,) = Catalogue(home).infos()
     assert (info.model, info.title, info.family) == (POCKET, "Pocket", "sd15")
@@ -108,9 +114,9 @@ def test_pickles_are_refused(copy: Path, home: Path) -> None:
 
 
 def test_a_pickle_beside_safetensors_is_neither_read_nor_hashed(copy: Path, home: Path) -> None:
-    before = Catalogue(home).digest("spoilt")
+    before = digest(home, "spoilt")
     (copy / "unet" / "diffusion_pytorch_model.bin").write_bytes(b"cos\nsystem\n")
-    assert Catalogue(home).digest("spoilt") == before
+    assert digest(home, "spoilt") == before
 
 
 def test_missing_and_truncated_weights_are_refused(copy: Path, home: Path) -> None:
@@ -217,19 +223,19 @@ def test_a_digest_is_of_names_and_contents_and_remembered(
 ) -> None:
     from impasto_server.models import digests
 
-    first = Catalogue(home).digest("spoilt")
+    first = digest(home, "spoilt")
     twin = Path(shutil.copytree(copy, home / "models" / "twin"))
-    assert Catalogue(home).digest("twin") == first
+    assert digest(home, "twin") == first
     read: list[Path] = []
     original = digests._file_digest
     monkeypatch.setattr(digests, "_file_digest", lambda path: read.append(path) or original(path))
-    assert Catalogue(home).digest("twin") == first
+    assert digest(home, "twin") == first
     assert read == []
     (twin / "unet" / "config.json").write_text((twin / "unet" / "config.json").read_text() + " ")
-    assert Catalogue(home).digest("twin") != first
+    assert digest(home, "twin") != first
     assert [path.name for path in read] == ["config.json"]
     (home / "digests.json").write_text("nonsense")
-    assert Catalogue(home).digest("spoilt") == first
+    assert digest(home, "spoilt") == first
 
 
 def test_weights_are_counted(model: Path, home: Path) -> None:

@@ -27,6 +27,7 @@ from impasto_protocol.rasters import PixelFormat, raster_size
 from impasto_server.bench.bare import GUIDANCE, PROMPT
 from impasto_server.bench.numbers import in_ms, say, summary
 from impasto_server.bench.processes import environment, launch, running
+from impasto_server.pool.local import COMPUTING
 
 __all__ = ["measure", "table"]
 
@@ -139,7 +140,10 @@ def _bare(home: Path, model: Path) -> Iterator[Callable[[int], float]]:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
-            env=environment(home),
+            env={
+                **COMPUTING,
+                **environment(home),
+            },  # as the worker's, or its gain would hide what the job costs
             text=True,
         )
     assert process.stdin is not None

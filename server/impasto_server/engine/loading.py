@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,6 +45,27 @@ def working_dtype(device: str) -> torch.dtype:
 
 
 @dataclass(eq=False)
+class RecentPrompts:
+    """Embeddings of the prompts used last: an artist sends the same words again and again, and more so live.
+
+    At most `most`, of a quarter of a megabyte each for Stable Diffusion.
+    """
+
+    most: int = 32
+    _embedded: OrderedDict[Hashable, dict[str, Any]] = field(default_factory=OrderedDict)
+
+    def get(self, key: Hashable, embed: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Keyword arguments of the pipelines' call; `embed` makes them the first time."""
+        found = self._embedded.get(key)
+        if found is None:
+            found = self._embedded[key] = embed()
+            if len(self._embedded) > self.most:
+                self._embedded.popitem(last=False)
+        self._embedded.move_to_end(key)
+        return found
+
+
+@dataclass(eq=False)
 class LoadedModel:
     """One model's shared parts. Configured for a job by `set_up`, again whenever the step gate hands back."""
 
@@ -53,6 +75,7 @@ class LoadedModel:
     device: str
     latent_preview: LatentPreview
     offloads: bool  # the parts do not fit on the device together
+    prompts: RecentPrompts = field(default_factory=RecentPrompts)
     _tier: Tier = Tier.FULL
     _processors: Mapping[str, Any] = field(default_factory=dict)
 

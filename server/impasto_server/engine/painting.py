@@ -67,7 +67,6 @@ class Painting:
     tier: Tier = Tier.FULL
     steps_done: int = 0
     steps_planned: int = 0
-    _embeds: dict[str, Any] | None = None
 
     def before_forward(self, module: str) -> None:
         """See `gate_hooks.SteppedJob`."""
@@ -156,18 +155,17 @@ class Painting:
         return self._attempt(work, "painting this size")
 
     def _embedded(self) -> dict[str, Any]:
-        if self._embeds is None:
+        def work() -> dict[str, Any]:
+            self.model.set_up(self.tier, "text_encoder")
+            family = self.model.source.family
+            with torch.no_grad():
+                return family.embed(
+                    self.model.components, self.prompt, self.negative, self.guidance, self.model.device
+                )
 
-            def work() -> dict[str, Any]:
-                self.model.set_up(self.tier, "text_encoder")
-                family = self.model.source.family
-                with torch.no_grad():
-                    return family.embed(
-                        self.model.components, self.prompt, self.negative, self.guidance, self.model.device
-                    )
-
-            self._embeds = self._attempt(work, "reading the prompt")
-        return self._embeds
+        # All that the embeddings depend on: the rungs of the ladder leave the text encoder as it is.
+        key = (self.prompt, self.negative, self.guidance > 1.0)
+        return self.model.prompts.get(key, lambda: self._attempt(work, "reading the prompt"))
 
     def _attempt(self, work: Callable[[], Result], what: str) -> Result:
         return attempt(work, self._step_down, what)

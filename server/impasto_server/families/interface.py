@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -32,6 +32,7 @@ class Components:
     scheduler: (
         Any  # never stepped: jobs get copies from `Family.scheduler`; its class is the recipe's sampler
     )
+    pipelines: dict[str, Any] = field(default_factory=dict)  # the family's own: built once, copied for a pass
 
 
 class Family(Protocol):

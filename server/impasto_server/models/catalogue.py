@@ -67,9 +67,8 @@ class Catalogue:
             )
         return self._read(held[model], model)
 
-    def digest(self, model: str) -> str:
-        """SHA-256 over the names and contents of the files a load reads. Raises as `get` does."""
-        found = self.get(model)
+    def digest(self, found: ModelFolder) -> str:
+        """SHA-256 over the names and contents of the files a load of `found` (from `get`) reads."""
         known = self._digests.get(found.folder)
         if known is None or known[0] is not found:
             known = (found, folder_digest(found.folder, found.files, self.home / "digests.json"))
