@@ -82,6 +82,14 @@ class Canvas:
         """The server's mirror, to compare: what a job would see."""
         return self._session.read_canvas(self, timeout_s)
 
+    def read_into(self, target: memoryview, timeout_s: float = 10.0) -> None:
+        """Like `read_back`, into memory the program has: `target` is writable, of the raster's size in bytes
+        (ValueError otherwise). Half as long for large pictures, since no new memory is faulted in.
+        """
+        if target.readonly or target.nbytes != len(self._pixels):
+            raise ValueError(f"{target.nbytes} bytes cannot take a picture of {len(self._pixels)}")
+        self._session.read_canvas(self, timeout_s, target.cast("B"))
+
     def close(self) -> None:
         """The server forgets the canvas."""
         self._session.drop_canvas(self)
@@ -187,7 +195,7 @@ def bands(first: int, end: int, row_bytes: int) -> Iterator[Tuple[int, int]]:
 def _changed_rows(
     old: bytes, new: bytes, width: int, height: int, format: PixelFormat
 ) -> List[Tuple[int, int]]:
-    """Runs (first, end) of rows that differ, in steps of `TILE_PX` rows."""
+    """Runs (first, end) of rows that differ, at least `TILE_PX` rows apart."""
     row, view = row_size(width, format), memoryview(old)
     runs: List[Tuple[int, int]] = []
     for y in range(0, height, TILE_PX):
@@ -198,4 +206,14 @@ def _changed_rows(
             runs[-1] = (runs[-1][0], end)
         else:
             runs.append((y, end))
-    return runs
+
+    def same(y: int) -> bool:
+        return new.startswith(view[y * row : (y + 1) * row], y * row)
+
+    return [
+        (
+            next(y for y in range(first, end) if not same(y)),
+            next(y for y in range(end, first, -1) if not same(y - 1)),
+        )
+        for first, end in runs
+    ]

@@ -11,6 +11,7 @@ import threading
 import time
 from collections import deque
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Callable, Deque, List, Optional, Tuple, Union, cast
 
@@ -53,6 +54,8 @@ _BUFFER_BYTES = 4 << 20  # of the socket, each way: a 1024² picture in one go
 
 OnMessage = Callable[[ServerMessage], None]
 OnClosed = Callable[["Connection", ImpastoError], None]
+# (request, bytes, function that writes them) → where they were written, or None where nobody waits for them.
+Land = Callable[[int, int, Callable[[memoryview], None]], Optional[memoryview]]
 
 
 class Connection:
@@ -75,12 +78,13 @@ class Connection:
 
     @classmethod
     def open(
-        cls, address: ServerAddress, hello: Hello, on_message: OnMessage, on_closed: OnClosed
+        cls, address: ServerAddress, hello: Hello, on_message: OnMessage, on_closed: OnClosed, land: Land
     ) -> "Connection":
         """Connects and introduces the program.
 
-        `on_closed` is called once when the connection has ended, also after `close`. Raises
-        `ServerUnreachable`, `Unauthorized`, `VersionUnsupported`, or what the server's `Problem` says.
+        `land` takes the pixels of an answer before `on_message` gets it. `on_closed` is called once when the
+        connection has ended, also after `close`. Raises `ServerUnreachable`, `Unauthorized`,
+        `VersionUnsupported`, or what the server's `Problem` says.
         """
         connection = cls(address, hello)
         try:
@@ -93,7 +97,7 @@ class Connection:
             raise ServerUnreachable("The server does not answer. Wait a moment and try again.") from error
         connection._set_up_sharing()
         connection._thread = threading.Thread(
-            target=connection._run, args=(on_message, on_closed), name="impasto-connection", daemon=True
+            target=connection._run, args=(on_message, on_closed, land), name="impasto-connection", daemon=True
         )
         connection._thread.start()
         return connection
@@ -182,12 +186,12 @@ class Connection:
 
     # ── the connection's thread ──────────────────────────────────────────────────────────────────────────
 
-    def _run(self, on_message: OnMessage, on_closed: OnClosed) -> None:
+    def _run(self, on_message: OnMessage, on_closed: OnClosed, land: Land) -> None:
         reason: ImpastoError = ServerUnreachable("The connection was closed.")
         try:
             while self._early:
-                self._deliver(self._early.popleft(), on_message)
-            self._listen(on_message)
+                self._deliver(self._early.popleft(), on_message, land)
+            self._listen(on_message, land)
         except ImpastoError as error:
             reason = error
         except OSError as error:
@@ -198,7 +202,7 @@ class Connection:
             self._release()
             on_closed(self, reason)
 
-    def _listen(self, on_message: OnMessage) -> None:
+    def _listen(self, on_message: OnMessage, land: Land) -> None:
         heard = time.monotonic()
         pinged = False
         while not self._wire.closed:
@@ -218,36 +222,41 @@ class Connection:
                 self._owed.append(due)
                 self._pay_if_free()
             for message in messages:
-                self._deliver(message, on_message)
+                self._deliver(message, on_message, land)
 
-    def _deliver(self, message: ServerMessage, on_message: OnMessage) -> None:
+    def _deliver(self, message: ServerMessage, on_message: OnMessage, land: Land) -> None:
         if isinstance(message, Release):
             if self._outgoing is not None:
                 self._outgoing.release(message.name)
             return
-        on_message(self._fetched(message))
+        pixels: Optional[Pixels] = None
+        if isinstance(message, (CanvasPixels, LayerPixels, InputPixels)):
+            pixels = message.pixels
+            message = replace(message, pixels=self._taken(pixels, partial(land, message.request)))
+        elif isinstance(message, JobProgress) and message.preview is not None:
+            pixels = message.preview
+            message = replace(message, preview=self._taken(pixels, _nowhere))
+        on_message(message)
+        if pixels is not None and pixels.shared is not None:  # after the program has been woken
+            self.post(Release(pixels.shared.name))
 
-    def _fetched(self, message: ServerMessage) -> ServerMessage:
-        """The message with its pixels in it, when they lie in shared memory."""
-        if (
-            isinstance(message, (CanvasPixels, LayerPixels, InputPixels))
-            and message.pixels.shared is not None
-        ):
-            return replace(message, pixels=self._taken(message.pixels))
-        preview = message.preview if isinstance(message, JobProgress) else None
-        if isinstance(message, JobProgress) and preview is not None and preview.shared is not None:
-            return replace(message, preview=self._taken(preview))
-        return message
-
-    def _taken(self, pixels: Pixels) -> Pixels:
-        shared = pixels.shared
-        if self._incoming is None or shared is None:
+    def _taken(
+        self, pixels: Pixels, land: Callable[[int, Callable[[memoryview], None]], Optional[memoryview]]
+    ) -> Pixels:
+        """The pixels in memory of the program's own, out of shared memory or the wire's buffer."""
+        shared, data = pixels.shared, pixels.data
+        if shared is None:
+            if data is None:
+                raise MalformedFrame("The server sent a picture without pixels.")
+            landed = land(len(data), partial(_copy, data))
+            return replace(pixels, data=cast(bytes, landed) if landed is not None else bytes(data))
+        if self._incoming is None:
             raise MalformedFrame("The server shared memory that was not agreed on.")
         if shared.size != raster_size(pixels.width, pixels.height, pixels.format):
             raise MalformedFrame("The server shared a picture of the wrong size.")
-        data = self._incoming.copy_out(shared)
-        self.post(Release(shared.name))
-        return replace(pixels, data=data, shared=None)
+        landed = land(shared.size, partial(self._incoming.read_into, shared))
+        taken = cast(bytes, landed) if landed is not None else self._incoming.copy_out(shared)
+        return replace(pixels, data=taken, shared=None)
 
     # ── the socket ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -255,7 +264,10 @@ class Connection:
         """What came; None after a tick of silence."""
         try:
             count = self._reader.recv_into(self._wire.space())
-        except socket.timeout:  # not yet TimeoutError in Python 3.8 and 3.9
+        except (
+            BlockingIOError,
+            socket.timeout,
+        ):  # the kernel's time-out; Python's (3.8: no TimeoutError yet)
             return None
         return self._wire.received(count)
 
@@ -293,6 +305,14 @@ class Connection:
             self._writer.close()
         if self._outgoing is not None:
             self._outgoing.close()
+
+
+def _copy(source: Union[bytes, memoryview], target: memoryview) -> None:
+    target[:] = source
+
+
+def _nowhere(size: int, fill: Callable[[memoryview], None]) -> None:
+    """For pixels nobody has asked for."""
 
 
 def _connect(address: ServerAddress) -> Tuple[socket.socket, socket.socket]:

@@ -68,6 +68,7 @@ from impasto_protocol.rasters import PixelFormat, row_size
 from impasto_client.canvas import Canvas, bands
 from impasto_client.connection import Connection
 from impasto_client.discovery import ServerAddress, client_id, find_server
+from impasto_client.questions import Questions
 
 __all__ = ["Canvas", "Job", "Layer", "Session"]
 
@@ -105,7 +106,7 @@ class _Unaccepted:
 
     request: GenerateRequest
     urgency: str
-    pictures: Dict[str, Tuple[Canvas, bytes]]  # by field of the request: image, mask
+    pictures: Dict[str, Tuple[Canvas, bytes]]  # by role, see `GenerateRequest.pictures`
     attempts: int = 0
 
 
@@ -174,7 +175,9 @@ class Session:
         self._listener = listener
         self._shared_memory = shared_memory
         self._uploads = threading.RLock()  # held while canvases and submits are sent: they stay in order
-        self._changed = threading.Condition()  # guards all below; notified at each change
+        lock = threading.RLock()  # guards all below
+        self._changed = threading.Condition(lock)  # notified at each change
+        self._work = threading.Condition(lock)  # notified when there is something for the keeper to do
         self._connection: Optional[Connection] = None
         self._fatal: Optional[ImpastoError] = None
         self._closed = False
@@ -182,8 +185,7 @@ class Session:
         self._unaccepted: Dict[str, _Unaccepted] = {}
         self._again: Set[str] = set()  # unaccepted jobs to submit again
         self._cancelled: Set[str] = set()  # asked for, not yet known to be final
-        self._answers: Dict[int, Union[ServerMessage, ImpastoError, None]] = {}
-        self._requests = 0
+        self._questions = Questions()
         self._canvases: Dict[str, Canvas] = {}
         self._keeper = threading.Thread(target=self._keep_connected, name="impasto-session", daemon=True)
 
@@ -224,6 +226,7 @@ class Session:
             self._closed = True
             connection = self._connection
             self._changed.notify_all()
+            self._work.notify_all()
         if connection is not None:
             connection.close()
         if self._keeper.is_alive() and self._keeper is not threading.current_thread():
@@ -255,13 +258,14 @@ class Session:
                 with contextlib.suppress(ServerUnreachable):
                     connection.send(canvas.said_goodbye())
 
-    def read_canvas(self, canvas: Canvas, timeout_s: float) -> bytes:
+    def read_canvas(self, canvas: Canvas, timeout_s: float, into: Optional[memoryview] = None) -> bytes:
+        """The server's mirror; empty when it went `into` memory of the caller's."""
+
+        def question(y: int, height: int, number: int) -> ClientMessage:
+            return ReadCanvas(number, canvas.name, y, height)
+
         row = row_size(canvas.width, canvas.format)
-        pieces = []
-        for y, height in bands(0, canvas.height, row):
-            reply = self._ask(lambda n, y=y, height=height: ReadCanvas(n, canvas.name, y, height), timeout_s)  # type: ignore[misc]
-            pieces.append(_pixels(reply, CanvasPixels, height * row))
-        return b"".join(pieces)
+        return self._ask_rows(question, CanvasPixels, canvas.height, row, timeout_s, into)
 
     @contextlib.contextmanager
     def uploading(self) -> Iterator[Optional[Connection]]:
@@ -274,7 +278,7 @@ class Session:
     def submit(
         self, generate: GenerateRequest, urgency: str = "interactive", job: Optional[str] = None
     ) -> Job:
-        """Asks for a job; returns at once. Image and mask are references of `Canvas.update`, or of the
+        """Asks for a job; returns at once. Its pictures are references of `Canvas.update`, or of the
         journal.
 
         What the server says against it is raised by `Job.wait`. Without a connection the job is submitted as
@@ -322,21 +326,21 @@ class Session:
             if not 0 <= index < len(layers):
                 raise UnknownJob("The server keeps no such result any more. Generate it again.")
             info = layers[index]
+
+        def question(y: int, height: int, number: int) -> ClientMessage:
+            return FetchLayer(number, name, index, y, height)
+
         row = row_size(info.width, info.format)
-        pieces = []
-        for y, height in bands(0, info.height, row):
-            reply = self._ask(lambda n, y=y, height=height: FetchLayer(n, name, index, y, height), timeout_s)  # type: ignore[misc]
-            pieces.append(_pixels(reply, LayerPixels, height * row))
-        return Layer(info, pieces[0] if len(pieces) == 1 else b"".join(pieces))
+        return Layer(info, self._ask_rows(question, LayerPixels, info.height, row, timeout_s))
 
     def fetch_input(self, ref: InputRef, timeout_s: float = WAIT_S) -> bytes:
         """The pixels of an image or mask a job of this client used. Raises `NoSuchInput`."""
+
+        def question(y: int, height: int, number: int) -> ClientMessage:
+            return FetchInput(number, ref.digest, y, height)
+
         row = row_size(ref.width, ref.format)
-        pieces = []
-        for y, height in bands(0, ref.height, row):
-            reply = self._ask(lambda n, y=y, height=height: FetchInput(n, ref.digest, y, height), timeout_s)  # type: ignore[misc]
-            pieces.append(_pixels(reply, InputPixels, height * row))
-        return b"".join(pieces)
+        return self._ask_rows(question, InputPixels, ref.height, row, timeout_s)
 
     def record(self, job: str) -> _Record:
         """A copy of what is known of a job."""
@@ -389,13 +393,13 @@ class Session:
 
     def _pictures(self, generate: GenerateRequest) -> Dict[str, Tuple[Canvas, bytes]]:
         pictures = {}
-        for field, ref in (("image", generate.image), ("mask", generate.mask)):
+        for role, ref in generate.pictures.items():
             if isinstance(ref, CanvasRef):
                 with self._changed:
                     canvas = self._canvases.get(ref.canvas)
                 if canvas is None:
                     raise UnknownCanvas("This picture is not open any more. Take it again, and try again.")
-                pictures[field] = (canvas, canvas.pixels_of(ref))
+                pictures[role] = (canvas, canvas.pixels_of(ref))
         return pictures
 
     def _submit(self, job: str, connection: Optional[Connection]) -> None:
@@ -407,10 +411,10 @@ class Session:
             return
         try:
             refs = {
-                field: canvas.send(connection, picture)
-                for field, (canvas, picture) in unaccepted.pictures.items()
+                role: canvas.send(connection, picture)
+                for role, (canvas, picture) in unaccepted.pictures.items()
             }
-            generate = replace(unaccepted.request, **refs)  # type: ignore[arg-type]
+            generate = unaccepted.request.with_pictures(refs)
             connection.send(Submit(job, generate, unaccepted.urgency))
         except ServerUnreachable:
             return  # the keeper submits it again
@@ -426,30 +430,40 @@ class Session:
 
     # ── questions ────────────────────────────────────────────────────────────────────────────────────────
 
-    def _ask(self, question: Callable[[int], ClientMessage], timeout_s: float) -> ServerMessage:
+    def _ask(
+        self,
+        question: Callable[[int], ClientMessage],
+        timeout_s: float,
+        target: Optional[memoryview] = None,
+    ) -> ServerMessage:
         """The answer to a question; asked again on the next connection when this one breaks."""
         deadline = time.monotonic() + timeout_s
         while True:
             connection = self._connected(max(0.0, deadline - time.monotonic()))
-            with self._changed:
-                self._requests += 1
-                number = self._requests
-                self._answers[number] = None
-            try:
-                connection.send(question(number))
-                self.wait_until(
-                    lambda n=number, c=connection: self._answers[n] is not None or self._connection is not c,  # type: ignore[misc]
-                    max(0.0, deadline - time.monotonic()),
-                )
-            except ServerUnreachable:
-                self._lost(connection)
-            finally:
-                with self._changed:
-                    answer = self._answers.pop(number)
-            if isinstance(answer, ImpastoError):
-                raise answer
+            left_s = max(0.0, deadline - time.monotonic())
+            answer = self._questions.ask(connection, question, left_s, target)
             if answer is not None:
                 return answer
+            self._lost(connection)
+
+    def _ask_rows(
+        self,
+        question: Callable[[int, int, int], ClientMessage],
+        kind: type,
+        height: int,
+        row_bytes: int,
+        timeout_s: float,
+        into: Optional[memoryview] = None,
+    ) -> bytes:
+        """All rows of a raster, in bands. `question(y, rows, number)` is answered by a message of `kind`."""
+        pieces = []
+        for y, rows in bands(0, height, row_bytes):
+            target = None if into is None else into[y * row_bytes : (y + rows) * row_bytes]
+            reply = self._ask(partial(question, y, rows), timeout_s, target)
+            piece = _pixels(reply, kind, rows * row_bytes)
+            if target is None:
+                pieces.append(piece)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def wait_until(self, condition: Callable[[], bool], timeout_s: float) -> None:
         """Waits for a change after which `condition` holds. Raises TimeoutError."""
@@ -461,6 +475,11 @@ class Session:
 
     def _heard(self, message: ServerMessage) -> None:
         """On the connection's thread."""
+        request = getattr(message, "request", None)
+        if request is not None:
+            answer = from_code(message.code, message.sentence) if isinstance(message, Problem) else message
+            self._questions.answer(request, answer)
+            return
         with self._changed:
             if isinstance(message, (JobChanged, JobProgress)):
                 self._heard_of_job(message)
@@ -472,8 +491,6 @@ class Session:
                     canvas.heard_ack(message.sequence)
                 elif canvas is not None:
                     canvas.heard_stale()
-            elif hasattr(message, "request") and message.request in self._answers:
-                self._answers[message.request] = message
             self._changed.notify_all()
         if self._listener is not None and isinstance(message, (JobChanged, JobProgress)):
             self._listener(message)
@@ -495,15 +512,13 @@ class Session:
 
     def _heard_problem(self, problem: Problem) -> None:
         error = from_code(problem.code, problem.sentence)
-        if problem.request is not None:
-            if problem.request in self._answers:
-                self._answers[problem.request] = error
-        elif problem.job is not None:
+        if problem.job is not None:
             self._heard_refusal(problem.job, error)
         elif problem.canvas is not None and problem.canvas in self._canvases:
             self._canvases[problem.canvas].heard_problem(error)
         elif isinstance(error, _HOPELESS):
             self._fatal = error
+            self._work.notify_all()
 
     def _heard_refusal(self, job: str, error: ImpastoError) -> None:
         unaccepted = self._unaccepted.get(job)
@@ -513,6 +528,7 @@ class Session:
                 for canvas, _ in unaccepted.pictures.values():
                     canvas.heard_stale()
                 self._again.add(job)  # by the keeper: this thread must not send pictures
+                self._work.notify_all()
                 return
         self._cancelled.discard(job)
         if unaccepted is not None or isinstance(error, UnknownJob):
@@ -531,7 +547,7 @@ class Session:
 
     def _connect(self) -> None:
         hello = Hello(PROTOCOL_VERSION, self.client, self.name, self.last_event, self._shared_memory)
-        connection = Connection.open(self._find(), hello, self._heard, self._lost)
+        connection = Connection.open(self._find(), hello, self._heard, self._lost, self._questions.land)
         try:
             with self._uploads:
                 self._restore(connection)
@@ -566,6 +582,8 @@ class Session:
             if self._connection is connection:
                 self._connection = None
                 self._changed.notify_all()
+                self._work.notify_all()
+        self._questions.connection_ended(connection)
 
     def _connected(self, timeout_s: float) -> Connection:
         """The connection, waited for. Raises `ServerUnreachable`, or why there can be none."""
@@ -584,12 +602,12 @@ class Session:
         pause_s, since = _FIRST_PAUSE_S, time.monotonic()
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._closed or self._connection is None or bool(self._again))
+                self._work.wait_for(lambda: self._closed or self._connection is None or bool(self._again))
                 connection, again = self._connection, list(self._again)
                 if self._closed or self._fatal is not None:
                     return
                 if connection is None and time.monotonic() - since < _LONGEST_PAUSE_S:  # it failed at once
-                    self._changed.wait_for(lambda: self._closed, pause_s)
+                    self._work.wait_for(lambda: self._closed, pause_s)
                     pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
                 elif connection is None:
                     pause_s = _FIRST_PAUSE_S

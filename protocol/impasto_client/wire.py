@@ -10,7 +10,7 @@ The caller fills `space()` from its socket and says how much came with `received
 import os
 import struct
 import sys
-from typing import List, cast
+from typing import List, Optional, cast
 
 from impasto_protocol.codec import decode_server, encode
 from impasto_protocol.errors import (
@@ -40,6 +40,7 @@ _KEPT_BYTES = 32 << 20  # a larger buffer for one frame is given back after it
 _FIRST_BYTES = 8 << 20  # a buffer grows with what really comes, not with what a head announces
 _HEAD_BYTES = 16 << 10  # longest answer to the upgrade
 _CHUNK_BYTES = 64 << 10  # masked at a time: stays in the L2 cache
+_COPY_BELOW = 64 << 10  # a copy of less costs nothing
 
 _CONTINUATION, _BINARY, _CONTROL = 0x0, 0x2, 0x8
 _FINAL, _RESERVED = 0x80, 0x70
@@ -122,7 +123,8 @@ class Wire:
     def received(self, count: int) -> List[ServerMessage]:
         """Takes note of `count` bytes in the last `space()`; 0 is the end of the stream.
 
-        Returns the messages that are complete now. Raises `Unauthorized` or `ServerUnreachable` when the
+        Returns the messages that are complete now. Pixels of more than 64 KiB in them are views of the
+        buffers here, good until the next `space()`. Raises `Unauthorized` or `ServerUnreachable` when the
         upgrade is refused or the stream ends, `MalformedFrame` or `FrameTooLarge` when the server breaks the
         protocol. Messages of an unknown type, from a newer server, are passed over.
         """
@@ -132,8 +134,10 @@ class Wire:
         messages: List[ServerMessage] = []
         if self._target > self._filled:
             self._filled += count
-            if self._filled == self._target:
-                self._frame_complete(messages)
+            if (
+                self._filled == self._target
+            ):  # the inbox is empty: nothing can come into this buffer meanwhile
+                self._frame_complete(messages, copy_below=_COPY_BELOW)
         else:
             self._end += count
         if not self.open and not self._upgraded():
@@ -192,7 +196,8 @@ class Wire:
         here = min(length, held - head)
         if here == length and self._target == length and self._final:  # all of it lies in the inbox
             self._filled = self._target = 0
-            self._decode(memoryview(self._inbox)[self._start : self._start + length], messages)
+            frame = memoryview(self._inbox)[self._start : self._start + length]
+            self._decode(frame, messages, copy_below=_COPY_BELOW)
             self._start += length
             return True
         while here:  # at most twice: the buffer grows to what is announced step by step
@@ -215,11 +220,11 @@ class Wire:
         self._final = final
         self._fragmented = not final
 
-    def _frame_complete(self, messages: List[ServerMessage]) -> None:
+    def _frame_complete(self, messages: List[ServerMessage], copy_below: Optional[int] = None) -> None:
         if not self._final:
             return
         size, self._filled, self._target = self._target, 0, 0
-        self._decode(memoryview(self._payload)[:size], messages)
+        self._decode(memoryview(self._payload)[:size], messages, copy_below)
         if len(self._payload) > _KEPT_BYTES:
             self._payload = bytearray()
 
@@ -231,9 +236,9 @@ class Wire:
         larger[: self._filled] = memoryview(self._payload)[: self._filled]
         self._payload = larger
 
-    def _decode(self, frame: memoryview, messages: List[ServerMessage]) -> None:
+    def _decode(self, frame: memoryview, messages: List[ServerMessage], copy_below: Optional[int]) -> None:
         try:
-            messages.append(decode_server(frame))
+            messages.append(decode_server(frame, copy_below))
         except UnknownMessage:
             pass  # of a newer server; what must be understood is agreed in Welcome
 

@@ -8,7 +8,7 @@ unknown fields are passed over.
 
 from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
-from typing import Any, Callable, Dict, List, Mapping, Tuple, Type, Union, cast, get_type_hints
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, Type, Union, cast, get_type_hints
 
 from .errors import MalformedFrame, UnknownMessage
 from .messages import CLIENT_MESSAGES, SERVER_MESSAGES, ClientMessage, Message, ServerMessage
@@ -84,18 +84,21 @@ def _make_layout(kind: type) -> _Layout:
 # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def decode_server(frame: Buffer) -> ServerMessage:
-    """A message of the server. Raises `MalformedFrame`, or `UnknownMessage` for a tag of a newer version."""
-    return cast(ServerMessage, _decode(frame, _SERVER))
+def decode_server(frame: Buffer, copy_below: Optional[int] = None) -> ServerMessage:
+    """A message of the server. Raises `MalformedFrame`, or `UnknownMessage` for a tag of a newer version.
+
+    `copy_below`: pixels of at least so many bytes come as memoryviews of `frame`, for a caller that moves
+    them on before the frame's buffer is used again.
+    """
+    return cast(ServerMessage, _decode(Reader(frame, copy_below), _SERVER))
 
 
 def decode_client(frame: Buffer) -> ClientMessage:
     """A message of a client. Raises `MalformedFrame`, or `UnknownMessage` for a tag of a newer version."""
-    return cast(ClientMessage, _decode(frame, _CLIENT))
+    return cast(ClientMessage, _decode(Reader(frame), _CLIENT))
 
 
-def _decode(frame: Buffer, known: Mapping[str, _Read]) -> object:
-    reader = Reader(frame)
+def _decode(reader: Reader, known: Mapping[str, _Read]) -> object:
     tag = _tag(reader)
     read = known.get(tag)
     if read is None:

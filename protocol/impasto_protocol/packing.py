@@ -9,7 +9,7 @@ Format: https://github.com/msgpack/msgpack/blob/master/spec.md. Extension types 
 """
 
 import struct
-from typing import List, Union
+from typing import List, Optional, Union, cast
 
 from .errors import BadValue, MalformedFrame
 
@@ -115,10 +115,12 @@ def _container(count: int, head: int) -> bytes:
 class Reader:
     """Walks through one frame. Every method raises `MalformedFrame` when something else stands there."""
 
-    __slots__ = ("_at", "_end", "_skipped", "_view")
+    __slots__ = ("_at", "_copy_below", "_end", "_skipped", "_view")
 
-    def __init__(self, frame: Buffer) -> None:
+    def __init__(self, frame: Buffer, copy_below: Optional[int] = None) -> None:
+        """`copy_below`: bytes from this size on are not copied but given as views of the frame."""
         self._view = memoryview(frame)
+        self._copy_below = copy_below
         self._at = 0
         self._end = len(self._view)
         self._skipped = 0
@@ -185,7 +187,10 @@ class Reader:
     def binary(self) -> bytes:
         size = self._size(self._head(), 0xC4, "bytes belong")
         start = self._step(size)
-        return bytes(self._view[start : self._at])
+        view = self._view[start : self._at]
+        if self._copy_below is not None and size >= self._copy_below:
+            return cast(bytes, view)
+        return bytes(view)
 
     def array_size(self) -> int:
         return self._count(0x90, 0xDC, "a list belongs")

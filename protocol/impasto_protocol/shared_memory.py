@@ -74,6 +74,11 @@ class SharedFolder:
                 data += more
         return data
 
+    def check(self, shared: SharedBytes) -> None:
+        """Raises what `copy_out` would raise now."""
+        with self._open(shared):
+            pass
+
     def read_into(self, shared: SharedBytes, target: memoryview) -> None:
         """Like `copy_out`, into `target`, which has `shared.size` bytes (ValueError otherwise)."""
         if len(target) != shared.size:

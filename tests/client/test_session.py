@@ -26,6 +26,7 @@ from impasto_protocol.messages import (
     CanvasRows,
     CanvasStale,
     CanvasTiles,
+    Control,
     ErrorInfo,
     Forget,
     GenerateRequest,
@@ -151,7 +152,7 @@ def test_shared_memory_carries_pixels_both_ways(
     assert canvas.read_back() == drawn
     uploads = sharing_server.of(CanvasRows)
     assert [message.pixels.data for message in uploads] == [None, None]
-    assert uploads[1].pixels.height == 64  # only the rows around the stroke
+    assert uploads[1].pixels.height == 1  # only the rows that differ
     sharing_server.wait_for(lambda: len(sharing_server.of(Release)) == 2)  # the probe, and what was read back
 
 
@@ -311,6 +312,30 @@ def test_a_job_whose_acknowledgement_was_lost_is_submitted_again_with_its_pictur
     job = session.submit(GenerateRequest("x", image=ref))
     assert job.wait(10)[0].pixels == picture(5)
     assert {message.job for message in submits} == {job.id}
+
+
+def test_control_images_are_sent_again_with_their_job(server: ScriptedServer, connect: Connect) -> None:
+    submits: list[tuple[Submit, list[bytes]]] = []
+
+    def die_once(talk: Talk, message: Submit) -> None:
+        seen = [bytes(talk.canvases[ref.canvas].pixels) for ref in message.generate.pictures.values()]
+        submits.append((message, seen))
+        if len(submits) == 1:
+            talk.cut()
+        else:
+            scripted.finish(talk, message)
+
+    server.on[Submit] = die_once
+    session = connect(server)
+    image, sketch = (session.canvas(*SIZE, PixelFormat.RGBA8) for _ in range(2))
+    scribble = Control("scribble", sketch.update(picture(6)), 0.5)
+    controls = (scribble, Control("depth", scribble.image))
+    session.submit(GenerateRequest("x", image=image.update(picture(5)), controls=controls)).wait(10)
+    assert len(submits) == 2
+    for message, seen in submits:
+        assert seen == [picture(5), picture(6), picture(6)]
+        assert [one.kind for one in message.generate.controls] == ["scribble", "depth"]
+        assert message.generate.controls[0].strength == 0.5
 
 
 def test_the_submitted_picture_is_sent_again_even_if_the_artist_has_painted_on(

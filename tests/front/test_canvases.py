@@ -6,6 +6,8 @@ import asyncio
 import random
 import tracemalloc
 import zlib
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -32,7 +34,7 @@ from impasto_protocol.messages import (
 )
 from impasto_protocol.rasters import PixelFormat, raster_size
 from impasto_protocol.tiles import changed_tiles, pack_tiles
-from impasto_server.front.canvases import INLINE_BYTES, Canvases
+from impasto_server.front.canvases import INLINE_BYTES, Canvases, copy_chunks
 
 RGB8 = PixelFormat.RGB8
 LIMITS = Limits(
@@ -46,8 +48,11 @@ def opened(width: int = 100, height: int = 70, format: PixelFormat = RGB8) -> Ca
     return canvases
 
 
-def rows(sequence: int, y: int, height: int, data: bytes, width: int = 100) -> tuple[CanvasRows, bytes]:
-    return CanvasRows("c", sequence, y, Pixels(width, height, RGB8, data)), data
+def rows(
+    sequence: int, y: int, height: int, data: bytes, width: int = 100
+) -> tuple[CanvasRows, int, Callable[[memoryview], None]]:
+    message = CanvasRows("c", sequence, y, Pixels(width, height, RGB8, data))
+    return message, len(data), partial(copy_chunks, source=data)
 
 
 def tiles(sequence: int, numbers: tuple[int, ...], data: bytes, encoding: str = "raw") -> CanvasTiles:
@@ -108,6 +113,23 @@ async def test_a_gap_makes_a_canvas_stale_until_it_is_opened_again() -> None:
     assert await canvases.write_rows(*rows(1, 0, 1, row)) == CanvasAck("c", 1)
 
 
+async def test_rows_that_broke_off_leave_the_canvas_stale() -> None:
+    canvases = opened()
+    message, size, _ = rows(1, 0, 1, bytes(300))
+
+    def broken(target: memoryview) -> None:
+        target[:100] = b"x" * 100
+        raise MalformedFrame("The segment was cut short.")
+
+    with pytest.raises(MalformedFrame):
+        await canvases.write_rows(message, size, broken)
+    with pytest.raises(StaleCanvas):
+        canvases.rows("c", 0, 1)
+    assert await canvases.write_rows(*rows(1, 0, 1, bytes(300))) is None
+    canvases.open(OpenCanvas("c", 100, 70, RGB8))
+    assert await canvases.write_rows(*rows(1, 0, 1, bytes(300))) == CanvasAck("c", 1)
+
+
 async def test_a_repeated_update_is_not_applied_twice() -> None:
     canvases = opened(64, 64)
     update = tiles(1, (0,), b"\x01" * (64 * 64 * 3))
@@ -116,12 +138,12 @@ async def test_a_repeated_update_is_not_applied_twice() -> None:
 
 
 async def test_a_snapshot_stays_as_it_was_while_strokes_go_on() -> None:
-    for height in (70, 2 * INLINE_BYTES // 300):  # copied at once, and on a thread
-        canvases = opened(100, height)
-        await canvases.write_rows(*rows(1, 0, 1, b"\x05" * 300))
+    for height in (70, 5 * INLINE_BYTES // 4 // 2400):  # copied at once, and on a thread
+        canvases = opened(800, height)
+        await canvases.write_rows(*rows(1, 0, 1, b"\x05" * 2400, width=800))
         first = canvases.snapshot(CanvasRef("c", 1))
         before = bytes(first.pixels.data or b"")
-        await canvases.write_rows(*rows(2, 0, 1, b"\x06" * 300))
+        await canvases.write_rows(*rows(2, 0, 1, b"\x06" * 2400, width=800))
         second = canvases.snapshot(CanvasRef("c", 2))
         await canvases.write_tiles(tiles(3, (0,), b"\xff" * (64 * 64 * 3)))
         assert bytes(first.pixels.data or b"") == before
@@ -166,8 +188,8 @@ async def test_a_job_gets_the_canvas_it_named_or_none() -> None:
         (rows(1, 0, 1, bytes(301)), BadImage),
         (rows(1, 0, 1, b""), BadImage),
         (rows(1, 0, 1, bytes(297), width=99), BadImage),
-        ((CanvasRows("d", 1, 0, Pixels(100, 1, RGB8)), bytes(300)), UnknownCanvas),
-        ((CanvasRows("c", 1, 0, Pixels(100, 1, PixelFormat.RGBA8)), bytes(400)), BadImage),
+        ((CanvasRows("d", 1, 0, Pixels(100, 1, RGB8)), 300, pytest.fail), UnknownCanvas),
+        ((CanvasRows("c", 1, 0, Pixels(100, 1, PixelFormat.RGBA8)), 400, pytest.fail), BadImage),
     ],
 )
 async def test_rows_that_are_not_of_this_canvas_change_nothing(

@@ -24,10 +24,12 @@ from impasto_protocol.errors import (
 )
 from impasto_protocol.messages import (
     CanvasRef,
+    Control,
     GenerateRequest,
     InputRef,
     JobChanged,
     JobProgress,
+    Lora,
     Pixels,
     Submit,
 )
@@ -168,6 +170,8 @@ async def test_the_seed_is_drawn_once_so_that_a_retry_paints_the_same(house: Hou
         (GenerateRequest("x" * 20_001), BadValue),
         (GenerateRequest("x", mask=CANVAS), BadValue),
         (GenerateRequest("x", model="../../etc"), UnknownModel),
+        (GenerateRequest("x", controls=(Control("pose", CANVAS),)), UnknownModel),
+        (GenerateRequest("x", loras=(Lora("pen"),)), UnknownModel),
     ],
 )
 async def test_a_request_that_cannot_be_met_is_refused_with_a_sentence(
@@ -195,13 +199,48 @@ async def test_pictures_that_do_not_fit_are_refused_and_nothing_of_them_is_kept(
 ) -> None:
     request = GenerateRequest("x", image=CANVAS, mask=CANVAS)
     with pytest.raises(error):
-        await house.desk.submit(A, Submit(name(1), request), Inputs(image, mask))
+        await house.desk.submit(A, Submit(name(1), request), Inputs({"image": image, "mask": mask}))
     assert not house.blobs.folder.exists()
+
+
+async def test_control_images_are_kept_handed_over_and_there_again_after_a_crash(tmp_path: Path) -> None:
+    controls = (Control("scribble", CANVAS, 0.5), Control("depth", CANVAS, start=0.25))
+    request = GenerateRequest("x", image=CANVAS, controls=controls, loras=(Lora("ink", -1.0),))
+    given = {
+        "image": pixels(8, 8, PixelFormat.RGB8, 9),
+        "control 1": pixels(8, 8, PixelFormat.GRAY8, 7),
+        "control 2": pixels(8, 8, PixelFormat.DEPTH32F, 0),
+    }
+    house = House(tmp_path)
+    await house.desk.start()
+    await house.desk.submit(A, Submit(name(1), request), Inputs(given))
+    (summary,) = await house.desk.jobs(A)
+    assert (summary.controls, summary.loras) == (("scribble", "depth"), ("ink",))
+    await house.desk.stop()  # with the job in the queue
+
+    again = House(tmp_path)
+    await again.desk.start()
+    await again.pool.come_up()
+    await until(lambda: again.pool.runs)
+    run = again.pool.runs[0][1]
+    kept = dict(zip(given, [run.image, *run.controls], strict=True))
+    assert {role: bytes(again.blobs.read(ref)) for role, ref in kept.items()} == {
+        role: one.data for role, one in given.items()
+    }
+    assert run.generate == dataclasses.replace(request.with_pictures(kept), seed=run.generate.seed)
+    await again.pool.end()
+    replayed = dataclasses.replace(run.generate, image=None)
+    await again.desk.submit(A, Submit(name(2), replayed), Inputs())
+    await until(lambda: len(again.pool.runs) == 2)
+    assert again.pool.runs[1][1].controls == run.controls
+    with pytest.raises(NoSuchInput):
+        await again.desk.submit(B, Submit(name(3), replayed), Inputs())
+    await again.desk.stop()
 
 
 async def test_inputs_are_kept_for_replaying_and_belong_to_their_client(house: House) -> None:
     image = pixels(8, 8, PixelFormat.RGB8, 9)
-    await house.desk.submit(A, Submit(name(1), GenerateRequest("", image=CANVAS)), Inputs(image))
+    await house.desk.submit(A, Submit(name(1), GenerateRequest("", image=CANVAS)), Inputs({"image": image}))
     await until(lambda: house.pool.runs)
     ref = house.pool.runs[0][1].image
     assert isinstance(ref, InputRef)
@@ -386,15 +425,15 @@ async def test_a_job_that_only_waited_on_a_dying_worker_is_not_blamed(house: Hou
     client = await house.listen(A)
     patient = await house.submit(1, urgency="batch")
     await until(lambda: client.states(patient)[-1:] == ["running"])
+    held_by = lambda prompt: [run.generate.prompt for run in house.pool.running[0]][-1:] == [prompt]  # noqa: E731
     for number in (2, 3):
-        killer = await house.submit(number, client=B)
-        await until(lambda: len(house.pool.running[0]) == 2)
+        await house.submit(number, "a killer", client=B)
         for _ in range(2):
+            await until(lambda: held_by("a killer"))
             await house.pool.die()
             await until(lambda: not house.pool.running[0])
             await house.pool.come_up()
-            await until(lambda: house.pool.running[0])
-        assert killer
+        await until(lambda: held_by("a fox"))
     await house.pool.end()
     await until(lambda: client.last(patient).state == "done")
 

@@ -29,7 +29,7 @@ from impasto_server.bench.numbers import in_ms, say, summary
 from impasto_server.bench.processes import environment, launch, running
 from impasto_server.pool.local import COMPUTING
 
-__all__ = ["measure", "table"]
+__all__ = ["MODEL", "SIDE", "build_model", "measure", "table"]
 
 SIDE, STEPS, ROUNDS, WARM_UP = 512, 4, 40, 4
 MODEL = "tiny"
@@ -42,7 +42,7 @@ def measure(quick: bool = False) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         model = places.model_folder(home) / MODEL
-        _build(home, model)
+        build_model(home, model)
         with (
             running("impasto_server.cli", home, "serve", "--port", "0"),
             _bare(home, model) as bare,
@@ -124,7 +124,8 @@ class _Client:
         return end - begin
 
 
-def _build(home: Path, model: Path) -> None:
+def build_model(home: Path, model: Path) -> None:
+    """Writes the bench's tiny model, in a process that may know torch."""
     process = launch("impasto_server.bench.bare", home, "build", str(model))
     if process.wait() != 0:
         said = (home / "bench.log").read_text("utf-8", "replace")[-2000:]

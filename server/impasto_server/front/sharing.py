@@ -55,14 +55,14 @@ class Sharing:
             return self._pool.lend(data)
         return await asyncio.to_thread(self._pool.lend, data)
 
-    async def take(self, shared: SharedBytes) -> bytes:
-        """The bytes a client put into a segment of its own. Raises `MalformedFrame` if they are not there."""
-        if shared.size <= INLINE_BYTES:
-            data = self._folder.copy_out(shared)
-        else:
-            data = await asyncio.to_thread(self._folder.copy_out, shared)
+    def check(self, shared: SharedBytes) -> None:
+        """Raises `MalformedFrame` if a client's segment is not there, or is not what it said."""
+        self._folder.check(shared)
+
+    def take(self, shared: SharedBytes, target: memoryview) -> None:
+        """Copies what a client put into a segment of its own. Raises `MalformedFrame` if it is not there."""
+        self._folder.read_into(shared, target)
         self._proven = True
-        return data
 
     def close(self) -> None:
         self._pool.close()
