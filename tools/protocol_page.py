@@ -14,8 +14,8 @@ from pathlib import Path
 from impasto_protocol import errors, messages
 
 PAGE = Path(__file__).parent.parent / "docs" / "protocol.md"
-_PARTS = ("Pixels", "SharedBytes", "CanvasRef", "InputRef", "GenerateRequest", "Recipe", "LayerInfo")
-_MORE_PARTS = ("ErrorInfo", "JobSummary", "ModelInfo", "Limits", "SharedOffer")
+_PARTS = ("Pixels", "SharedBytes", "CanvasRef", "InputRef", "GenerateRequest", "Control", "Lora", "Recipe")
+_MORE_PARTS = ("LayerInfo", "ErrorInfo", "JobSummary", "ModelInfo", "Limits", "SharedOffer")
 
 
 def page() -> str:

@@ -12,7 +12,7 @@ acknowledgement until the client forgets it, whatever happens to connection, ser
 Queries carry a client-made number, `request`; the reply, or the `Problem` that stands for it, repeats it.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Dict, Mapping, Optional, Tuple, Type, Union
 
 from .rasters import PixelFormat
@@ -70,18 +70,42 @@ class InputRef:
 
 
 @dataclass(frozen=True)
+class Control:
+    """A control image: what a ControlNet of one kind holds the picture to. It has the picture's size.
+
+    Lines (`scribble`, `edges`) are white on black; dark lines on light or transparent ground are recognised
+    and inverted. `depth` is gray, near white and far black, or depth32f, whose distances are inverted and
+    scaled so that the nearest is white and the farthest black. Transparent parts are black.
+    """
+
+    kind: str  # one of the model's `ModelInfo.controls`
+    image: Optional[Union[CanvasRef, InputRef]] = None  # never None in a request that is accepted
+    strength: float = 1.0  # 0 … 2: how strictly the picture follows; 0 is as if the control were not there
+    start: float = 0.0  # 0 … 1: share of a pass' steps after which the control sets in …
+    end: float = 1.0  # … and after which it lets go
+
+
+@dataclass(frozen=True)
+class Lora:
+    """A LoRA, worn by the model for this picture."""
+
+    name: str  # one of the model's `ModelInfo.loras`
+    strength: float = 1.0  # -4 … 4; 0 is as if it were not there
+
+
+@dataclass(frozen=True)
 class GenerateRequest:
     """All that decides a picture. Pure data, comparable; two equal requests on one machine paint equal bytes.
 
-    Text to image without `image`; img2img with `image`; inpainting with `image` and `mask`. A zero, a
-    negative number or None in a field that says so leaves the choice to the model; the recipe that comes back
-    has the number that was used.
+    Text to image without `image`; img2img with `image`; inpainting with `image` and `mask`; `controls` and
+    `loras` with each of them. A zero, a negative number or None in a field that says so leaves the choice to
+    the model; the recipe that comes back has the number that was used.
     """
 
     prompt: str
     negative: str = ""
     model: str = "pocket"
-    width: int = 0  # px; 0: the image's, else the model's native size
+    width: int = 0  # px; 0: the image's, else the control images', else the model's native size
     height: int = 0
     steps: int = 0  # 0: the model's default
     guidance: float = -1.0  # classifier-free guidance scale; negative: the model's default
@@ -91,16 +115,35 @@ class GenerateRequest:
     mask: Optional[Union[CanvasRef, InputRef]] = None  # gray8 of the image's size: 0 keep … 255 repaint
     fill: str = ""  # what stands under the mask when sampling starts: one of FILL_MODES; empty: by strength
     takes: int = 1  # pictures of one request: seed, seed+1, …
+    controls: Tuple[Control, ...] = ()
+    loras: Tuple[Lora, ...] = ()
+
+    @property
+    def pictures(self) -> Dict[str, Union[CanvasRef, InputRef]]:
+        """What the request refers to, by role: "image", "mask", "control 1", "control 2", …"""
+        roles = {"image": self.image, "mask": self.mask}
+        roles.update((f"control {n}", control.image) for n, control in enumerate(self.controls, 1))
+        return {role: ref for role, ref in roles.items() if ref is not None}
+
+    def with_pictures(self, pictures: Mapping[str, Union[CanvasRef, InputRef]]) -> "GenerateRequest":
+        """The same request with other references, by role as in `pictures`; roles left out stay."""
+        controls = tuple(
+            replace(control, image=pictures.get(f"control {n}", control.image))
+            for n, control in enumerate(self.controls, 1)
+        )
+        image, mask = pictures.get("image", self.image), pictures.get("mask", self.mask)
+        return replace(self, image=image, mask=mask, controls=controls)
 
 
 @dataclass(frozen=True)
 class Recipe:
     """A request with every choice made, and what it ran on: enough to paint the same bytes again."""
 
-    request: GenerateRequest  # no zeros left; image and mask as InputRef; takes = 1
+    request: GenerateRequest  # no zeros left; pictures as InputRef; takes = 1
     sampler: str  # class name of the diffusers scheduler
     model_digest: str  # SHA-256 over the model folder's files
     software: Dict[str, str] = field(default_factory=dict)  # impasto, torch, diffusers: versions; device
+    adapters: Dict[str, str] = field(default_factory=dict)  # SHA-256 of each "control KIND", "lora NAME" used
 
 
 @dataclass(frozen=True)
@@ -133,6 +176,8 @@ class JobSummary:
     created_s: float  # Unix time
     layers: Tuple[LayerInfo, ...] = ()
     error: Optional[ErrorInfo] = None
+    controls: Tuple[str, ...] = ()  # kinds
+    loras: Tuple[str, ...] = ()  # names
 
 
 @dataclass(frozen=True)
@@ -145,7 +190,9 @@ class ModelInfo:
     native_px: int  # side of the square the model was trained at
     default_steps: int
     default_guidance: float
-    capabilities: Tuple[str, ...]  # of: text, image, mask
+    capabilities: Tuple[str, ...]  # of: text, image, mask, control, lora
+    controls: Tuple[str, ...] = ()  # kinds of control image there is a ControlNet for
+    loras: Tuple[str, ...] = ()  # names of the LoRAs that fit
 
 
 @dataclass(frozen=True)
@@ -159,6 +206,8 @@ class Limits:
     jobs: int  # unfinished, per client
     takes: int
     steps: int
+    controls: int = 8  # per request
+    loras: int = 8  # per request
 
 
 @dataclass(frozen=True)
@@ -276,7 +325,7 @@ class FetchLayer:
 
 @dataclass(frozen=True)
 class FetchInput:
-    """Rows of an image or mask that a job of this client used."""
+    """Rows of an image, a mask or a control image that a job of this client used."""
 
     type: ClassVar[str] = "fetch-input"
     request: int
@@ -314,7 +363,7 @@ class Welcome:
     protocol: int  # the version spoken from here on: the smaller of both
     server: str  # version of impasto
     limits: Limits
-    capabilities: Tuple[str, ...]  # of: generate, image, mask, shared-memory
+    capabilities: Tuple[str, ...]  # of: generate, image, mask, control, lora, shared-memory
     last_event: int  # newest event of this client; what it missed follows as JobChanged
     shared: Optional[SharedOffer] = None
 

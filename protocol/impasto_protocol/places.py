@@ -15,10 +15,12 @@ __all__ = [
     "blob_folder",
     "client_id_file",
     "config_file",
+    "controlnet_folder",
     "home",
     "journal_file",
     "lock_file",
     "log_folder",
+    "lora_folder",
     "model_folder",
     "server_file",
     "shared_folder",
@@ -60,6 +62,16 @@ def blob_folder(home: Path) -> Path:
 def model_folder(home: Path) -> Path:
     """Models the artist put there."""
     return home / "models"
+
+
+def controlnet_folder(home: Path) -> Path:
+    """ControlNets the artist put there: diffusers folders."""
+    return home / "controlnets"
+
+
+def lora_folder(home: Path) -> Path:
+    """LoRAs the artist put there: safetensors files."""
+    return home / "loras"
 
 
 def log_folder(home: Path) -> Path:

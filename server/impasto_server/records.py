@@ -2,7 +2,8 @@
 
 msgspec cannot read a field that may hold one of two dataclasses, as `GenerateRequest.image` does. Behind the
 front's door that choice is gone: canvases have become stored pixels. The subclasses here say so, and are only
-ever read into; everybody else sees the protocol's own classes.
+ever read into; everybody else sees the protocol's own classes. A record of an older Impasto lacks fields that
+came later: they take their defaults.
 """
 
 from __future__ import annotations
@@ -10,18 +11,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import msgspec
-from impasto_protocol.messages import GenerateRequest, InputRef, LayerInfo, Recipe
+from impasto_protocol.messages import Control, GenerateRequest, InputRef, LayerInfo, Recipe
 
 __all__ = ["StoredLayerInfo", "StoredRequest", "pack", "unpack_request"]
+
+
+@dataclass(frozen=True)
+class _StoredControl(Control):
+    image: InputRef | None = None
+
+    def plain(self) -> Control:
+        return Control(**vars(self))
 
 
 @dataclass(frozen=True)
 class StoredRequest(GenerateRequest):
     image: InputRef | None = None
     mask: InputRef | None = None
+    controls: tuple[_StoredControl, ...] = ()
 
     def plain(self) -> GenerateRequest:
-        return GenerateRequest(**vars(self))
+        controls = tuple(control.plain() for control in self.controls)
+        return GenerateRequest(**{**vars(self), "controls": controls})
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,11 @@ import pytest
 from impasto_client.discovery import find_server
 from impasto_client.session import Layer, Session
 from impasto_protocol.errors import ServerUnreachable
-from impasto_protocol.messages import GenerateRequest, LayerInfo
+from impasto_protocol.messages import Control, GenerateRequest, InputRef, LayerInfo, Lora
 from impasto_protocol.rasters import PixelFormat
 from impasto_server.cli import COMMANDS, doctor, main, painting
 from impasto_server.cli.demo import draw_mask
+from impasto_server.cli.generate import control_of, lora_of
 from impasto_server.cli.images import load_picture
 from impasto_server.cli.metadata import read_recipe
 from PIL import Image
@@ -56,6 +57,75 @@ def test_replay_makes_the_same_file(server: Path, tmp_path: Path, photo: Path, m
     photo.unlink()  # the server's journal has it
     assert main(["replay", str(out), "--out", str(again)]) == 0
     assert again.read_bytes() == out.read_bytes()
+
+
+def test_controls_and_loras_are_sent_remembered_and_replayed(
+    server: Path,
+    tmp_path: Path,
+    photo: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    odd = photo.rename(tmp_path / "sketch:0.5.png")
+    words = ["generate", "--prompt", "a hill", "--seed", "1", "--lora", "ink:-0.5"]
+    words += ["--control", f"scribble={odd}:0.8:0-0.75", "--control", f"depth={odd}", "--out", "out.png"]
+    assert main(words) == 0
+    request = read_recipe(tmp_path / "out.png").request
+    ref = request.controls[0].image
+    assert isinstance(ref, InputRef)
+    assert request.controls == (Control("scribble", ref, 0.8, 0.0, 0.75), Control("depth", ref))
+    assert request.loras == (Lora("ink", -0.5),)
+    assert (request.width, request.height) == (0, 0)  # the fake engine leaves it open
+    with Image.open(tmp_path / "out.png") as image:
+        assert image.size == (96, 64)
+        assert image.info["parameters"].startswith("a hill <lora:ink:-0.5>\n")
+    capsys.readouterr()
+    assert main(["jobs"]) == 0
+    assert "a hill  [scribble, depth, ink]" in capsys.readouterr().out
+    assert main(["replay", "out.png", "--out", "again.png"]) == 0
+    assert (tmp_path / "again.png").read_bytes() == (tmp_path / "out.png").read_bytes()
+    for blob in (server / "blobs").iterdir():
+        blob.unlink()
+    assert main(["replay", "out.png", "--out", "third.png"]) == 2
+    assert "no longer keeps the control 1" in capsys.readouterr().err
+    files = ["--control", str(odd), "--control", str(odd)]
+    assert main(["replay", "out.png", *files, "--out", "third.png"]) == 0
+    assert (tmp_path / "third.png").read_bytes() == (tmp_path / "out.png").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("text", "control", "file"),
+    [
+        ("scribble=a.png", Control("scribble"), "a.png"),
+        ("scribble=a.png:0.8", Control("scribble", None, 0.8), "a.png"),
+        ("depth=a.png:1:.25-0.5", Control("depth", None, 1.0, 0.25, 0.5), "a.png"),
+        ("depth=C:\\art\\a.png:2", Control("depth", None, 2.0), "C:\\art\\a.png"),
+        ("depth=a:0.5:0.7", Control("depth", None, 0.7), "a:0.5"),
+        ("depth=a=b.png:1:0-1", Control("depth"), "a=b.png"),
+        ("depth=a.png:strong", Control("depth"), "a.png:strong"),
+        ("depth=there:0.5", Control("depth"), "there:0.5"),
+    ],
+)
+def test_a_control_is_read_from_the_right_and_a_file_that_is_there_is_meant(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, control: Control, file: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there:0.5").touch()
+    assert control_of(text) == (control, Path(file))
+
+
+@pytest.mark.parametrize(
+    ("text", "lora"),
+    [
+        ("ink", Lora("ink")),
+        ("my: ink:-0.5", Lora("my: ink", -0.5)),
+        ("v1.5", Lora("v1.5")),
+        ("a:1", Lora("a", 1.0)),
+    ],
+)
+def test_a_lora_is_read_from_the_right(text: str, lora: Lora) -> None:
+    assert lora_of(text) == lora
 
 
 def test_replay_takes_the_files_again_where_the_server_forgot_them(
@@ -112,7 +182,10 @@ def test_models_are_listed(server: Path, capsys: pytest.CaptureFixture[str]) -> 
     with Session.connect(server) as session:
         _until(session.models)
     assert main(["models"]) == 0
-    assert "pocket" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "pocket" in shown
+    assert "controls: scribble, depth" in shown
+    assert "LoRAs: ink" in shown
 
 
 @pytest.mark.parametrize(
@@ -124,6 +197,10 @@ def test_models_are_listed(server: Path, capsys: pytest.CaptureFixture[str]) -> 
         (["--prompt", "a", "--strength", "0.5", "--out", "o.png"], "--image"),
         (["--prompt", "a", "--size", "big", "--out", "o.png"], "512x512"),
         (["--prompt", "a", "--image", "none.png", "--out", "o.png"], "no file"),
+        (["--prompt", "a", "--control", "none.png", "--out", "o.png"], "scribble=FILE"),
+        (["--prompt", "a", "--control", "depth=", "--out", "o.png"], "scribble=FILE"),
+        (["--prompt", "a", "--control", "depth=none.png:0.5", "--out", "o.png"], "no file none.png."),
+        (["--prompt", "a", "--lora", "", "--out", "o.png"], "NAME:0.8"),
         (["--prompt", "a", "--out", "nowhere/o.png"], "no folder"),
     ],
 )
@@ -150,6 +227,8 @@ def test_bad_words_get_one_sentence_and_start_no_server(
         (["--prompt", "a", "--model", "nope"], "no model"),
         (["--prompt", "a", "--steps", "100000"], "Steps"),
         (["--prompt", "a", "--takes", "1000"], "Takes"),
+        (["--prompt", "a", "--lora", "pen"], "no LoRA “pen”. There are: ink."),
+        (["--prompt", "a", "--lora", "ink:9"], "from -4 to 4"),
     ],
 )
 def test_what_the_server_refuses_gets_one_sentence(

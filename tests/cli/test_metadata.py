@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from impasto_protocol.errors import BadImage, BadValue, DiskFull
-from impasto_protocol.messages import GenerateRequest, InputRef, Recipe
+from impasto_protocol.messages import Control, GenerateRequest, InputRef, Lora, Recipe
 from impasto_protocol.rasters import PixelFormat
 from impasto_server.cli import metadata, png
 from PIL import Image
@@ -63,6 +63,58 @@ def test_the_parameters_are_in_the_form_other_tools_read(tmp_path: Path) -> None
         "Steps: 20, Sampler: Euler a, CFG scale: 7.5, Seed: 12345, Size: 64x48, Model hash: c0ffee1234, "
         'Model: pocket, Denoising strength: 0.75, Version: Impasto 0.1.0, Hashes: {"model": "c0ffee1234"}'
     )
+
+
+def controlled(**changes: object) -> Recipe:
+    """A recipe with two controls and a LoRA."""
+    depth = InputRef("d" * 64, 64, 48, PixelFormat.DEPTH32F)
+    request = dataclasses.replace(
+        REQUEST,
+        controls=(Control("scribble", REQUEST.mask, 0.8, 0.0, 0.5), Control("depth", depth)),
+        loras=(Lora("ink, dark", 0.6),),
+    )
+    adapters = {"control scribble": "1" * 64, "control depth": "2" * 64, "lora ink, dark": "3" * 64}
+    return dataclasses.replace(RECIPE, request=request, adapters=adapters, **changes)  # type: ignore[arg-type]
+
+
+def test_controls_and_loras_come_back_out_of_the_file(tmp_path: Path) -> None:
+    assert metadata.read_recipe(written(tmp_path / "a.png", controlled())) == controlled()
+
+
+def test_controls_and_loras_are_named_as_other_tools_name_them() -> None:
+    first, _, line = metadata.texts(controlled(), 64, 48)["parameters"].splitlines()
+    assert first == "a red house, by the sea <lora:ink, dark:0.6>"
+    for words in (
+        'ControlNet 0: "Module: none, Model: scribble [1111111111], Weight: 0.8, '
+        'Guidance Start: 0, Guidance End: 0.5", ControlNet 1: "Module: none, Model: depth [2222222222]',
+        'Lora hashes: "ink, dark: 3333333333"',
+        'Hashes: {"model": "c0ffee1234", "lora:ink, dark": "3333333333"}',
+    ):
+        assert words in line
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("controls", [{"kind": "depth"}]), ("controls", 3), ("loras", [{"name": "ink", "strength": "much"}])],
+)
+def test_controls_that_make_no_sense_get_a_sentence(tmp_path: Path, field: str, value: object) -> None:
+    text = metadata.texts(controlled(), 64, 48)
+    table = json.loads(text["impasto"])
+    table["recipe"]["request"][field] = value
+    png.write(tmp_path / "a.png", png.encode(PIXELS, {"impasto": json.dumps(table)}))
+    with pytest.raises(BadImage, match="cannot be read"):
+        metadata.read_recipe(tmp_path / "a.png")
+
+
+def test_a_recipe_of_an_impasto_without_controls_is_read(tmp_path: Path) -> None:
+    table = json.loads(metadata.texts(RECIPE, 64, 48)["impasto"])
+    del (
+        table["recipe"]["request"]["controls"],
+        table["recipe"]["request"]["loras"],
+        table["recipe"]["adapters"],
+    )
+    png.write(tmp_path / "a.png", png.encode(PIXELS, {"impasto": json.dumps(table)}))
+    assert metadata.read_recipe(tmp_path / "a.png") == RECIPE
 
 
 def test_pictures_from_words_have_no_denoising_strength() -> None:

@@ -29,7 +29,8 @@ _FORMATS = {
 @pytest.fixture(scope="session")
 def tiny_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Models: `tiny` (KL autoencoder, DDIM), `ancestral` (the same weights, Euler ancestral), `little` (tiny
-    autoencoder, pooled text as in Pocket, DPM++ 2M)."""
+    autoencoder, pooled text as in Pocket, DPM++ 2M). ControlNets scribble and depth for the first two, normal
+    for `little`; LoRAs `ink` and, with text encoder, `wash`."""
     import torch
 
     torch.set_num_threads(1)
@@ -40,6 +41,12 @@ def tiny_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tiny.build(
         home / "models" / "little", vae="tiny", pocket_like=True, scheduler="DPMSolverMultistepScheduler"
     )
+    nets, loras = home / "controlnets", home / "loras"
+    tiny.build_control(nets / "scribble", home / "models" / "tiny", seed=1)
+    tiny.build_control(nets / "control_sd15_depth", home / "models" / "tiny", seed=2)
+    tiny.build_control(nets / "normalbae", home / "models" / "little", seed=3)
+    tiny.build_lora(loras / "ink.safetensors", home / "models" / "tiny", seed=4)
+    tiny.build_lora(loras / "by others" / "wash.safetensors", home / "models" / "tiny", seed=5, text=True)
     return home
 
 
@@ -75,7 +82,7 @@ def disc(height: int, width: int, x: int, y: int, radius: int) -> Raster:
 
 def model_of(engine: Any, name: str) -> Any:
     """A model that the engine has loaded."""
-    return next(model for model in engine._loaded.values() if model.source.info.model == name)
+    return next(model for model in engine._shelf.models.values() if model.source.info.model == name)
 
 
 @pytest.fixture

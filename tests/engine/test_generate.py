@@ -181,7 +181,7 @@ def test_a_model_put_there_while_the_server_runs_is_found(engine: Any, tiny_home
 
 def test_a_broken_picture_is_an_error_not_a_layer(engine: Any) -> None:
     engine.generate(REQUEST, None, None, Listener())
-    model = next(m for m in engine._loaded.values() if m.source.info.model in ("tiny", "late"))
+    model = next(m for m in engine._shelf.models.values() if m.source.info.model in ("tiny", "late"))
     handle = model.modules["vae"].decoder.register_forward_hook(lambda *a: a[-1] * float("nan"))
     try:
         with pytest.raises(BadModel, match="broken picture"):

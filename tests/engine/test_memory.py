@@ -114,7 +114,7 @@ def test_a_model_too_large_to_load_is_said_and_others_still_work(
     from impasto_server.families.sd15 import SD15
 
     expected = engine.generate(REQUEST, None, None, Listener())[0].pixels
-    engine._loaded.clear()
+    engine._shelf.models.clear()
 
     def load(*_: object) -> None:
         raise MemoryError
@@ -129,13 +129,13 @@ def test_a_model_too_large_to_load_is_said_and_others_still_work(
 def test_models_used_longest_ago_make_room_but_never_those_at_work(
     engine: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from impasto_server.engine import diffusion
+    from impasto_server.engine import shelf
 
-    engine._loaded.clear()
-    monkeypatch.setattr(diffusion, "_memory_bytes", lambda _device: 1)
+    engine._shelf.models.clear()
+    monkeypatch.setattr(shelf, "_memory_bytes", lambda _device: 1)
 
     def held() -> list[str]:
-        return [model.source.info.model for model in engine._loaded.values()]
+        return [model.source.info.model for model in engine._shelf.models.values()]
 
     class Watches(Listener):
         def check(self) -> None:

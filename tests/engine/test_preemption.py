@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from impasto_protocol.messages import GenerateRequest
+from impasto_protocol.messages import Control, GenerateRequest, Lora
 from impasto_server.engine.interface import Cancelled, Input
 
 from tests.engine.conftest import as_input, disc, model_of, picture
@@ -16,25 +16,39 @@ from tests.engine.gates import Canceller, Listener, Yielding
 
 REQUEST = GenerateRequest(prompt="a red circle", model="tiny", steps=5, seed=7)
 IMAGE, MASK = as_input(picture(64, 64)), as_input(disc(64, 64, 30, 34, 14))
+SHADES = as_input(picture(64, 64, channels=1))
+SCRIBBLE, DEPTH = Control("scribble"), Control("depth", strength=0.7, end=0.8)
+INK, WASH = Lora("ink"), Lora("wash", -0.5)
 
-KINDS: dict[str, tuple[GenerateRequest, Input | None, Input | None]] = {
-    "text": (REQUEST, None, None),
-    "text, two takes, two passes": (replace(REQUEST, takes=2, width=96, height=96, steps=3), None, None),
-    "image": (replace(REQUEST, strength=0.6), IMAGE, None),
-    "mask": (replace(REQUEST, strength=0.9), IMAGE, MASK),
-    "mask, ancestral": (replace(REQUEST, model="ancestral"), IMAGE, MASK),
-    "little": (replace(REQUEST, model="little"), None, None),
-}
-INTRUDERS: dict[str, tuple[GenerateRequest, Input | None, Input | None]] = {
-    "the same model, other steps": (replace(REQUEST, seed=1, steps=2, width=40, height=72), None, None),
-    "the same model, inpainting": (replace(REQUEST, seed=2, steps=2, guidance=1.0), IMAGE, MASK),
-    "another sampler": (replace(REQUEST, model="ancestral", steps=2), None, None),
-    "another model": (replace(REQUEST, model="little", steps=2), None, None),
-}
+Job = tuple[GenerateRequest, Input | None, Input | None, tuple[Input, ...]]
+KINDS: dict[str, Job] = {
+    "text": (REQUEST, None, None, ()),
+    "text, two takes, two passes": (replace(REQUEST, takes=2, width=96, height=96, steps=3), None, None, ()),
+    "image": (replace(REQUEST, strength=0.6), IMAGE, None, ()),
+    "mask": (replace(REQUEST, strength=0.9), IMAGE, MASK, ()),
+    "mask, ancestral": (replace(REQUEST, model="ancestral"), IMAGE, MASK, ()),
+    "little": (replace(REQUEST, model="little"), None, None, ()),
+    "two controls": (replace(REQUEST, controls=(SCRIBBLE, DEPTH)), None, None, (SHADES, SHADES)),
+    "two LoRAs": (replace(REQUEST, loras=(INK, WASH)), None, None, ()),
+    "mask, control, LoRA": (
+        replace(REQUEST, strength=0.9, controls=(DEPTH,), loras=(WASH,)), IMAGE, MASK, (SHADES,)
+    ),
+}  # fmt: skip
+INTRUDERS: dict[str, Job] = {
+    "the same model, other steps": (replace(REQUEST, seed=1, steps=2, width=40, height=72), None, None, ()),
+    "the same model, inpainting": (replace(REQUEST, seed=2, steps=2, guidance=1.0), IMAGE, MASK, ()),
+    "another sampler": (replace(REQUEST, model="ancestral", steps=2), None, None, ()),
+    "another model": (replace(REQUEST, model="little", steps=2), None, None, ()),
+    "the same model with adapters": (
+        replace(REQUEST, seed=5, steps=2, controls=(SCRIBBLE,), loras=(replace(INK, strength=0.3),)),
+        None, None, (SHADES,),
+    ),
+}  # fmt: skip
 
 
-def paint(engine: Any, job: tuple[GenerateRequest, Input | None, Input | None], gate: Any) -> list[bytes]:
-    return [layer.pixels.tobytes() for layer in engine.generate(*job, gate)]
+def paint(engine: Any, job: Job, gate: Any) -> list[bytes]:
+    request, image, mask, controls = job
+    return [layer.pixels.tobytes() for layer in engine.generate(request, image, mask, gate, controls)]
 
 
 @pytest.mark.parametrize("intruder", INTRUDERS)
@@ -61,13 +75,27 @@ def test_loading_a_model_meanwhile_is_no_business_of_the_job_that_waits(engine: 
 
     def intrude() -> None:
         before = gate.checks
-        engine._loaded.pop(model_of(engine, "little").digest)
+        engine._shelf.models.pop(model_of(engine, "little").digest)
         paint(engine, INTRUDERS["another model"], Listener())
         assert gate.checks == before
 
     paint(engine, INTRUDERS["another model"], Listener())
     gate = Yielding(other=intrude)
     paint(engine, KINDS["text"], gate)
+
+
+def test_adapters_loaded_meanwhile_are_no_business_of_the_job_that_waits(engine: Any) -> None:
+    """Nor are those that are dropped: each load and each removal rebuilds parts of the shared modules."""
+    kinds = ("mask, control, LoRA", "two LoRAs", "text")
+    alone = {kind: paint(engine, KINDS[kind], Listener()) for kind in kinds}
+
+    def intrude() -> None:
+        held = model_of(engine, "tiny")
+        held.adapters.shed(held.modules, engine._shelf._needed(held, ()), all_idle=True)
+        paint(engine, INTRUDERS["the same model with adapters"], Listener())
+
+    for kind in kinds:
+        assert paint(engine, KINDS[kind], Yielding(other=intrude)) == alone[kind]
 
 
 def test_a_cancelled_intruder_leaves_no_trace(engine: Any) -> None:
@@ -94,7 +122,8 @@ def test_an_intruder_short_of_memory_leaves_no_trace(engine: Any, failing: Calla
 
     def intrude() -> None:
         with failing(engine, "unet", torch.OutOfMemoryError("out of memory"), times=2):
-            layer = engine.generate(*INTRUDERS["the same model, other steps"], Listener())[0]
+            request = INTRUDERS["the same model, other steps"][0]
+            layer = engine.generate(request, None, None, Listener())[0]
         lowered.append(layer.info.recipe.software.get("memory"))
 
     handles = [part.register_forward_pre_hook(set_up_of_the_outer_job) for part in (unet, vae.decoder)]

@@ -23,7 +23,17 @@ from impasto_server.engine.interface import Input, Layer, StepGate
 
 STEPS = 4
 SIDE_PX = 64
-MODEL = ModelInfo("pocket", "Fake", "fake", SIDE_PX, STEPS, 5.0, ("text", "image", "mask"))
+MODEL = ModelInfo(
+    model="pocket",
+    title="Fake",
+    family="fake",
+    native_px=SIDE_PX,
+    default_steps=STEPS,
+    default_guidance=5.0,
+    capabilities=("text", "image", "mask", "control", "lora"),
+    controls=("scribble", "depth"),
+    loras=("ink",),
+)
 
 
 class FakeEngine:
@@ -36,11 +46,18 @@ class FakeEngine:
         return [MODEL]
 
     def generate(
-        self, request: GenerateRequest, image: Input | None, mask: Input | None, gate: StepGate
+        self,
+        request: GenerateRequest,
+        image: Input | None,
+        mask: Input | None,
+        gate: StepGate,
+        controls: Sequence[Input] = (),
     ) -> Sequence[Layer]:
-        width = request.width or (image.ref.width if image else SIDE_PX)
-        height = request.height or (image.ref.height if image else SIDE_PX)
-        digests = "/".join(picture.ref.digest for picture in (image, mask) if picture is not None)
+        frame = image or next(iter(controls), None)
+        width = request.width or (frame.ref.width if frame else SIDE_PX)
+        height = request.height or (frame.ref.height if frame else SIDE_PX)
+        pictures = [picture for picture in (image, mask, *controls) if picture is not None]
+        digests = "/".join(hashlib.sha256(picture.pixels.tobytes()).hexdigest() for picture in pictures)
         layers = []
         gate.report("loading")
         for take in range(request.takes):
@@ -94,11 +111,11 @@ class FakeEngine:
         return True
 
 
-def painted(request: GenerateRequest) -> bytes:
-    """The bytes an undisturbed run paints for a request without pictures: one layer, no takes."""
+def painted(request: GenerateRequest, image: Input | None = None, controls: Sequence[Input] = ()) -> bytes:
+    """The bytes an undisturbed run paints for a request: one layer, no takes."""
     engine = FakeEngine()
     engine._step_s = 0.0
-    return engine.generate(request, None, None, _OpenGate())[0].pixels.tobytes()
+    return engine.generate(request, image, None, _OpenGate(), controls)[0].pixels.tobytes()
 
 
 class _OpenGate:

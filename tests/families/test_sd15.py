@@ -131,3 +131,35 @@ def test_pocket_is_of_this_family_and_loads_whole() -> None:
     )
     assert source.family is FAMILY
     assert weights == source.weight_values
+
+
+SD_UNET = {
+    "in_channels": 4,
+    "block_out_channels": [320, 640, 1280, 1280],
+    "cross_attention_dim": 768,
+    "down_block_types": [
+        "CrossAttnDownBlock2D",
+        "CrossAttnDownBlock2D",
+        "CrossAttnDownBlock2D",
+        "DownBlock2D",
+    ],
+    "layers_per_block": 2,
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "fits"),
+    [
+        ({}, True),
+        ({"class_embed_type": None, "num_class_embeds": None, "conditioning_channels": 3}, True),
+        ({"cross_attention_dim": 1024}, False),  # Stable Diffusion 2
+        ({"block_out_channels": [320, 640, 1280]}, False),  # SDXL
+        ({"addition_embed_type": "text_time"}, False),
+        ({"conditioning_channels": 4}, False),
+    ],
+)
+def test_a_net_fits_the_unets_it_could_have_been_copied_from(change: dict[str, Any], fits: bool) -> None:
+    """The structure of Stable Diffusion 1.5, as its config and those of its published ControlNets say it."""
+    assert FAMILY.control_fits(SD_UNET, {**SD_UNET, **change}) is fits
+    silent = {key: value for key, value in SD_UNET.items() if key in ("cross_attention_dim", "in_channels")}
+    assert FAMILY.control_fits(silent, {**SD_UNET, **change}) is fits

@@ -185,7 +185,7 @@ async def scenario(home: Path) -> None:
     for number in range(3):
         request = GenerateRequest(f"fox {number}", image=CanvasRef("c", 1))
         job = Submit(f"{number:032x}", request)
-        await insist(lambda job=job: desk.submit(A, job, Inputs(IMAGE)))
+        await insist(lambda job=job: desk.submit(A, job, Inputs({"image": IMAGE})))
     await insist(lambda: desk.cancel(A, f"{1:032x}"))
     for job in (f"{0:032x}", f"{2:032x}"):
         await until(lambda: pool.running[0])

@@ -13,9 +13,11 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
+import numpy as np
 import pytest
 from impasto_protocol.messages import FINAL_STATES
-from impasto_server.blobs import BlobStore
+from impasto_server.blobs import BlobRef, BlobStore
+from impasto_server.engine.interface import Input
 from impasto_server.front.journal import Journal
 
 from tests.fakes.engine import painted
@@ -88,13 +90,17 @@ async def check(home: Path) -> None:
     for row in known.values():
         assert row.state in FINAL_STATES
         for layer in row.layers:
-            pixels = bytes(blobs.read(layer.pixels))
-            if row.request.image is None:
-                assert pixels == painted(row.request)
+            given = {role: _input(blobs, ref) for role, ref in row.request.pictures.items()}
+            image = given.pop("image", None)
+            assert bytes(blobs.read(layer.pixels)) == painted(row.request, image, [*given.values()])
     await journal.close()
     database = sqlite3.connect(home / "journal.sqlite")
     assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     database.close()
+
+
+def _input(blobs: BlobStore, ref: BlobRef) -> Input:
+    return Input(ref, np.frombuffer(blobs.read(ref), np.uint8))
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

@@ -15,11 +15,13 @@ import asyncio
 import os
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from impasto_protocol.messages import (
     FINAL_STATES,
     CanvasRef,
+    Control,
     GenerateRequest,
     JobChanged,
     JobProgress,
@@ -37,6 +39,7 @@ from tests.fakes.serve import make_pool
 
 CLIENTS = ("a" * 32, "b" * 32)
 IMAGE = Pixels(8, 8, PixelFormat.RGB8, bytes(range(192)))
+SKETCH = Pixels(8, 8, PixelFormat.GRAY8, bytes(range(64)))
 
 
 class MortalJournal(Journal):
@@ -89,10 +92,13 @@ class Client:
             self.states[message.job] = message.state
 
     async def submit(self, job: str, seed: int, with_image: bool = False, steps: int = 6) -> None:
-        request = GenerateRequest(
-            "a fox", seed=seed, steps=steps, image=CanvasRef("c", 1) if with_image else None
-        )
-        await self.desk.submit(self.name, Submit(job, request), Inputs(IMAGE if with_image else None))
+        request = GenerateRequest("a fox", seed=seed, steps=steps)
+        pictures = {}
+        if with_image:
+            canvas = CanvasRef("c", 1)
+            request = replace(request, image=canvas, controls=(Control("scribble", canvas),))
+            pictures = {"image": IMAGE, "control 1": SKETCH}
+        await self.desk.submit(self.name, Submit(job, request), Inputs(pictures))
         self.note("accepted", job)
 
     async def cancel(self, job: str) -> None:

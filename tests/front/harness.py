@@ -70,7 +70,7 @@ class FakeDesk:
     device: str | None = "fake"
     store_s: float = 0.0  # how long it takes to store the inputs of a job
     events: dict[str, dict[str, JobChanged]] = field(default_factory=dict)  # newest, per client and job
-    submitted: list[tuple[str, Submit, bytes | None, bytes | None]] = field(default_factory=list)
+    submitted: list[tuple[str, Submit, dict[str, bytes]]] = field(default_factory=list)  # pictures by role
     cancelled: list[tuple[str, str]] = field(default_factory=list)
     layers: dict[tuple[str, str, int], Pixels] = field(default_factory=dict)
     subscriptions: list[FakeSubscription] = field(default_factory=list)
@@ -92,8 +92,8 @@ class FakeDesk:
             self._send(client, self.events[client][submit.job])
             return
         await asyncio.sleep(self.store_s)
-        image, mask = (None if one is None else bytes(one.data) for one in (inputs.image, inputs.mask))
-        self.submitted.append((client, submit, image, mask))
+        pictures = {role: bytes(picture.data) for role, picture in inputs.pictures.items()}
+        self.submitted.append((client, submit, pictures))
         self.change(client, submit.job, "queued")
 
     async def cancel(self, client: str, job: str) -> None:

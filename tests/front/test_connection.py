@@ -22,6 +22,7 @@ from impasto_protocol.messages import (
     CanvasTiles,
     ClientMessage,
     CloseCanvas,
+    Control,
     FetchInput,
     FetchLayer,
     Forget,
@@ -68,7 +69,7 @@ async def test_a_client_is_welcomed_with_what_the_server_accepts(tmp_path: Path)
         assert client.welcome.protocol == 1
         assert client.welcome.server == server.info.version
         assert client.welcome.shared is None
-        assert client.welcome.capabilities == ("generate", "image", "mask")
+        assert client.welcome.capabilities == ("generate", "image", "mask", "control", "lora")
 
 
 async def test_a_newer_client_is_spoken_to_in_the_older_version(tmp_path: Path) -> None:
@@ -265,13 +266,16 @@ async def test_a_job_sees_the_canvases_as_they_stood_when_it_was_asked_for(tmp_p
     async with served(tmp_path, desk) as server, server.client() as client:
         await with_canvas(client)
         await client.send(OpenCanvas("m", 64, 64, PixelFormat.GRAY8))
-        await client.send(submit(image=CanvasRef("c", 1), mask=CanvasRef("m", 0)))
+        request = submit(
+            image=CanvasRef("c", 1), mask=CanvasRef("m", 0), controls=(Control("edges", CanvasRef("c", 1)),)
+        )
+        await client.send(request)
         await client.send(CanvasTiles("c", 2, (0,), "raw", b"\xff" * (64 * 64 * 3)))
         assert await client.receive() == CanvasAck("c", 2)  # painting goes on while the picture is stored
         assert (await client.expect(JobChanged)).state == "queued"
-        assert desk.submitted == [
-            (PAINTER, submit(image=CanvasRef("c", 1), mask=CanvasRef("m", 0)), b"\x09" * 12288, bytes(4096))
-        ]
+        canvas = b"\x09" * 12288
+        pictures = {"image": canvas, "mask": bytes(4096), "control 1": canvas}
+        assert desk.submitted == [(PAINTER, request, pictures)]
 
 
 async def test_a_refused_job_is_answered_by_its_name(tmp_path: Path) -> None:

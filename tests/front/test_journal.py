@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 from impasto_protocol.errors import DiskFull, UnknownJob
 from impasto_protocol.messages import ErrorInfo, GenerateRequest, LayerInfo, Recipe
@@ -84,6 +85,39 @@ async def test_everything_is_still_there_after_reopening(tmp_path: Path) -> None
         assert before[0].layers == (layer(ref),)
         assert before[0].request == GenerateRequest("x", image=ref, mask=ref)
         assert before[1].error == ErrorInfo("out_of_memory", "Too large.")
+
+
+async def test_a_journal_of_an_impasto_without_controls_is_read(tmp_path: Path) -> None:
+    """Its requests and recipes lack the fields that came later, in a journal of the same schema."""
+    ref = put(tmp_path, b"pixels")
+    async with opened(tmp_path) as journal:
+        for job in (ONE, TWO):
+            await journal.accept(A, job, "interactive", REQUEST)
+        await journal.finish(1, "done", [layer(ref)])
+    database = sqlite3.connect(tmp_path / "journal.sqlite")
+    for number, request, layers in database.execute("SELECT number, request, layers FROM jobs").fetchall():
+        tables = [msgspec.msgpack.decode(blob) for blob in (request, layers)]
+        _without(tables, {"controls", "loras", "adapters"})
+        old = [msgspec.msgpack.encode(table) for table in tables]
+        assert old[0] != request
+        database.execute("UPDATE jobs SET request = ?, layers = ? WHERE number = ?", (*old, number))
+    database.commit()
+    database.close()
+    async with opened(tmp_path) as journal:
+        assert journal.notice is None
+        (waiting,) = await journal.resume()
+        assert waiting.request == REQUEST
+        done = await journal.known(A, ONE)
+        assert done.layers == (layer(ref),)
+
+
+def _without(table: object, fields: set[str]) -> None:
+    if isinstance(table, dict):
+        for field in fields & table.keys():
+            del table[field]
+        table = list(table.values())
+    for value in table if isinstance(table, list) else ():
+        _without(value, fields)
 
 
 async def test_an_interrupted_job_is_queued_again_in_its_old_place(tmp_path: Path) -> None:

@@ -6,10 +6,12 @@ import msgspec
 import pytest
 from impasto_protocol.messages import (
     CanvasRef,
+    Control,
     ErrorInfo,
     GenerateRequest,
     InputRef,
     LayerInfo,
+    Lora,
     ModelInfo,
     Pixels,
     Recipe,
@@ -30,6 +32,11 @@ from impasto_server.pool.channel import (
 REF = InputRef("a" * 64, 4, 4, PixelFormat.RGB8)
 MASK = InputRef("b" * 64, 4, 4, PixelFormat.GRAY8)
 REQUEST = GenerateRequest("a fox", image=REF, mask=MASK, seed=2**63 - 1, strength=0.25)
+CONTROLLED = GenerateRequest(
+    "a fox",
+    controls=(Control("depth", REF, 0.5), Control("edges", MASK, end=0.5)),
+    loras=(Lora("ink", -1.0),),
+)
 LAYER = StoredLayer(
     LayerInfo("fox", -3, 5, 4, 4, PixelFormat.RGBA8, Recipe(REQUEST, "Euler", "0", {"a": "1"}), {"x": 0.5}),
     InputRef("c" * 64, 4, 4, PixelFormat.RGBA8),
@@ -38,13 +45,21 @@ MODEL = ModelInfo("pocket", "Pocket", "sd15", 256, 20, 5.0, ("text",))
 
 
 @pytest.mark.parametrize(
-    "command", [Run("1", REQUEST, REF, MASK), Run("1", GenerateRequest("x")), CancelRun("1"), Stop()]
+    "command",
+    [
+        Run("1", REQUEST, REF, MASK),
+        Run("1", GenerateRequest("x")),
+        Run("1", CONTROLLED, controls=(REF, MASK)),
+        CancelRun("1"),
+        Stop(),
+    ],
 )
 def test_commands_arrive_as_they_were_sent(command: channel.WorkerCommand) -> None:
     arrived = channel.decode_command(channel.frame(command)[channel.LENGTH_BYTES :])
     assert arrived == command
     if isinstance(arrived, Run):
         assert type(arrived.generate) is GenerateRequest
+        assert {type(control) for control in arrived.generate.controls} <= {Control}
 
 
 @pytest.mark.parametrize(

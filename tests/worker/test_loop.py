@@ -4,20 +4,31 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from impasto_protocol.errors import BadModel
-from impasto_protocol.messages import GenerateRequest, LayerInfo, Recipe
+from impasto_protocol.messages import Control, GenerateRequest, LayerInfo, ModelInfo, Recipe
 from impasto_protocol.rasters import PixelFormat
 from impasto_server.blobs import BlobStore
 from impasto_server.engine.interface import Input, Layer, StepGate
-from impasto_server.pool.channel import CancelRun, Ended, Run, Stop, decode_event
+from impasto_server.pool.channel import (
+    CancelRun,
+    Ended,
+    ModelsChanged,
+    Ready,
+    Run,
+    Stop,
+    WorkerEvent,
+    decode_event,
+)
+from impasto_server.worker import loop
 from impasto_server.worker.channel_ends import Inbox, Outbox
 from impasto_server.worker.loop import Worker
 
-from tests.fakes.engine import FakeEngine, painted
+from tests.fakes.engine import MODEL, FakeEngine, painted
 
 
 class Bench:
@@ -38,13 +49,16 @@ class Bench:
         return self.ended()[-1]
 
     def ended(self) -> list[Ended]:
+        return [event for event in self.events() if isinstance(event, Ended)]
+
+    def events(self) -> list[WorkerEvent]:
         self.outbox.flush(10)
         data, events = self.channel.getvalue(), []
         while data:
             size = int.from_bytes(data[:4], "little")
             events.append(decode_event(data[4 : 4 + size]))
             data = data[4 + size :]
-        return [event for event in events if isinstance(event, Ended)]
+        return events
 
 
 @pytest.fixture
@@ -78,18 +92,26 @@ def test_the_engine_sees_inputs_as_arrays_it_cannot_change(
 
     class Looker(FakeEngine):
         def generate(
-            self, request: GenerateRequest, image: Input | None, mask: Input | None, gate: StepGate
+            self,
+            request: GenerateRequest,
+            image: Input | None,
+            mask: Input | None,
+            gate: StepGate,
+            controls: Sequence[Input] = (),
         ) -> Sequence[Layer]:
             assert image is not None
-            seen.append(image)
+            seen.extend([image, *controls])
             return []
 
     bench = Bench(tmp_path, Looker())
     ref = bench.blobs.put(given.tobytes(), 3, 2, format)
-    bench.worker.run(Run("1", GenerateRequest("x", image=ref), ref))
-    assert np.array_equal(seen[0].pixels, given)
-    assert seen[0].pixels.dtype == dtype
-    assert not seen[0].pixels.flags.writeable
+    request = GenerateRequest("x", image=ref, controls=(Control("depth", ref),))
+    bench.worker.run(Run("1", request, ref, None, (ref,)))
+    assert len(seen) == 2
+    for one in seen:
+        assert np.array_equal(one.pixels, given)
+        assert one.pixels.dtype == dtype
+        assert not one.pixels.flags.writeable
 
 
 def test_the_artist_reads_what_to_do_and_never_a_traceback(
@@ -209,6 +231,28 @@ def test_a_cancelled_job_ends_and_the_urgent_one_behind_it_still_runs(tmp_path: 
     assert waiting is not None
     bench.worker.run(waiting)
     assert bench.ended()[-1].state == "done"
+
+
+def test_new_models_and_adapters_are_told_also_while_the_queue_is_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IMPASTO_FAKE_STEP_S", "0")
+    monkeypatch.setattr(loop, "LOOK_FOR_MODELS_S", 0.0)
+    jobs = [Run(str(number), GenerateRequest("x", seed=number)) for number in range(3)]
+
+    class Growing(FakeEngine):
+        def models(self) -> list[ModelInfo]:
+            if not jobs:
+                bench.inbox.put(Stop())
+            else:
+                bench.inbox.put(jobs.pop())
+            return [replace(MODEL, loras=("ink", "pen")[: 1 if len(jobs) > 1 else 2])]
+
+    bench = Bench(tmp_path, Growing(home=tmp_path))
+    bench.worker.serve()
+    told = [event.models[0].loras for event in bench.events() if isinstance(event, (Ready, ModelsChanged))]
+    assert told == [("ink",), ("ink", "pen")]
+    assert len(bench.ended()) == 3
 
 
 def test_a_worker_that_is_stopped_says_nothing_about_its_jobs(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ COMMANDS: Mapping[str, str] = {
     "replay": "paint a PNG of Impasto's again, to the same bytes",
     "jobs": "list, cancel or fetch jobs",
     "models": "list models, or add a folder",
+    "pocket": "write the model card of the embedded model",
     "doctor": "check this machine, and say what to do about each problem",
     "stop": "stop the server",
     "bench": "measure the wire, the overhead of a job, or the start after a crash",

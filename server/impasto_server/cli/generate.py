@@ -7,9 +7,16 @@ import re
 from pathlib import Path
 
 from impasto_protocol.errors import BadValue
-from impasto_protocol.messages import FILL_MODES, GenerateRequest
+from impasto_protocol.messages import FILL_MODES, Control, GenerateRequest, Lora
 
 from impasto_server.cli import images, painting, servers
+from impasto_server.cli.images import Picture
+
+_NUMBER = r"\d+(?:\.\d*)?|\.\d+"
+_CONTROL = re.compile(
+    rf"(?P<file>.+?):(?P<strength>{_NUMBER})(?::(?P<start>{_NUMBER})-(?P<end>{_NUMBER}))?", re.DOTALL
+)
+_LORA = re.compile(rf"(?P<name>.+?)(?::(?P<strength>-?(?:{_NUMBER})))?", re.DOTALL)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,21 +39,45 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         default="",
         help="what stands under the mask at the start (default: by strength)",
     )
+    parser.add_argument(
+        "--control",
+        action="append",
+        default=[],
+        metavar="KIND=FILE[:STRENGTH[:START-END]]",
+        help="a picture to follow, e.g. scribble=sketch.png:0.8 or depth=room.png:1:0-0.5; may be repeated",
+    )
+    parser.add_argument(
+        "--lora",
+        action="append",
+        default=[],
+        metavar="NAME[:STRENGTH]",
+        help="a LoRA from `impasto models`; may be repeated",
+    )
     parser.add_argument("--out", type=Path, required=True, help="the PNG to write")
 
 
 def run(options: argparse.Namespace) -> int:
     request = request_of(options)
     painting.targets(options.out, max(1, request.takes))
-    picture = images.load_picture(options.image) if options.image else None
-    mask = images.load_mask(options.mask, picture.width, picture.height) if options.mask and picture else None
+    pictures = _pictures(options)
     with servers.connect() as session:
-        image_ref = painting.send(session, picture) if picture else None
-        mask_ref = painting.send(session, mask) if mask else None
-        layers = painting.paint(session, painting.with_inputs(request, image_ref, mask_ref))
-        for path, info in painting.write_all(session, layers, options.out, picture):
+        refs = {role: painting.send(session, picture) for role, picture in pictures.items()}
+        layers = painting.paint(session, request.with_pictures(refs))
+        for path, info in painting.write_all(session, layers, options.out, pictures.get("image")):
             print(f"{path}  seed {info.recipe.request.seed}")
     return 0
+
+
+def _pictures(options: argparse.Namespace) -> dict[str, Picture]:
+    """What the options name, by role. Raises `BadImage`, `SizeMismatch`, `ImageTooLarge`."""
+    pictures = {}
+    if options.image:
+        picture = pictures["image"] = images.load_picture(options.image)
+        if options.mask:
+            pictures["mask"] = images.load_mask(options.mask, picture.width, picture.height)
+    for number, text in enumerate(options.control, 1):
+        pictures[f"control {number}"] = images.load_picture(control_of(text)[1])
+    return pictures
 
 
 def request_of(options: argparse.Namespace) -> GenerateRequest:
@@ -74,7 +105,30 @@ def request_of(options: argparse.Namespace) -> GenerateRequest:
         strength=_strength(options),
         fill=options.fill,
         takes=options.takes,
+        controls=tuple(control_of(text)[0] for text in options.control),
+        loras=tuple(lora_of(text) for text in options.lora),
     )
+
+
+def control_of(text: str) -> tuple[Control, Path]:
+    """KIND=FILE[:STRENGTH[:START-END]], read from the right, since files may have colons in their names; a
+    file that is there under the whole name is meant. Raises `BadValue`."""
+    kind, equals, rest = text.partition("=")
+    match = None if Path(rest).is_file() else _CONTROL.fullmatch(rest)
+    if not kind or not equals or not rest:
+        raise BadValue(f"--control must look like scribble=FILE or scribble=FILE:0.8:0-0.5, not {text!r}.")
+    if match is None:
+        return Control(kind), Path(rest).expanduser()
+    start, end = (0.0, 1.0) if match["start"] is None else (float(match["start"]), float(match["end"]))
+    return Control(kind, None, float(match["strength"]), start, end), Path(match["file"]).expanduser()
+
+
+def lora_of(text: str) -> Lora:
+    """NAME[:STRENGTH], read from the right. Raises `BadValue`."""
+    match = _LORA.fullmatch(text)
+    if match is None:
+        raise BadValue(f"--lora must look like NAME or NAME:0.8, not {text!r}.")
+    return Lora(match["name"], 1.0 if match["strength"] is None else float(match["strength"]))
 
 
 def _strength(options: argparse.Namespace) -> float:

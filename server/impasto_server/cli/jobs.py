@@ -43,7 +43,9 @@ def _list(session: Session) -> int:
     if not jobs:
         print("No jobs.")
     for job in jobs:
-        print(f"{job.job[:_ID_SHOWN]}  {job.state:<9}  {_age(job.created_s):>8}  {job.prompt[:60]}")
+        adapters = ", ".join((*job.controls, *job.loras))
+        shown = f"{job.prompt[:60]}  [{adapters}]" if adapters else job.prompt[:60]
+        print(f"{job.job[:_ID_SHOWN]}  {job.state:<9}  {_age(job.created_s):>8}  {shown}")
         if job.error is not None:
             print(f"{'':10}{job.error.sentence}")
     return 0

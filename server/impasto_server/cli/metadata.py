@@ -14,7 +14,7 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 from impasto_protocol.errors import BadImage
-from impasto_protocol.messages import GenerateRequest, InputRef, Recipe
+from impasto_protocol.messages import Control, GenerateRequest, InputRef, Lora, Recipe
 from impasto_protocol.rasters import PixelFormat
 from PIL import Image, UnidentifiedImageError
 
@@ -65,11 +65,26 @@ def _parameters(recipe: Recipe, width: int, height: int) -> str:
     }
     if request.image is not None:
         pairs["Denoising strength"] = f"{request.strength:g}"
+    for number, control in enumerate(request.controls):
+        pairs[f"ControlNet {number}"] = (
+            f"Module: none, Model: {control.kind} [{_short(recipe, f'control {control.kind}')}], "
+            f"Weight: {control.strength:g}, Guidance Start: {control.start:g}, Guidance End: {control.end:g}"
+        )
+    hashes = {f"lora:{one.name}": _short(recipe, f"lora {one.name}") for one in request.loras}
+    if request.loras:
+        pairs["Lora hashes"] = ", ".join(
+            f"{one.name}: {_short(recipe, f'lora {one.name}')}" for one in request.loras
+        )
     pairs["Version"] = f"Impasto {recipe.software.get('impasto', '')}".strip()
-    pairs["Hashes"] = json.dumps({"model": recipe.model_digest[:10]})
+    pairs["Hashes"] = json.dumps({"model": recipe.model_digest[:10], **hashes})
     line = ", ".join(f"{name}: {_quoted(name, value)}" for name, value in pairs.items())
     negative = [f"Negative prompt: {request.negative}"] if request.negative else []
-    return "\n".join([request.prompt, *negative, line])
+    worn = "".join(f" <lora:{one.name}:{one.strength:g}>" for one in request.loras)
+    return "\n".join([request.prompt + worn, *negative, line])
+
+
+def _short(recipe: Recipe, role: str) -> str:
+    return recipe.adapters.get(role, "")[:10]
 
 
 def _quoted(name: str, value: str) -> str:
@@ -112,13 +127,28 @@ def _recipe(table: dict[str, Any]) -> Recipe:
     request = _known(GenerateRequest, table["request"])
     for name in ("image", "mask"):
         request[name] = _input(request.get(name))
+    request["controls"] = tuple(_control(one) for one in request.get("controls", ()))
+    request["loras"] = tuple(
+        Lora(str(one["name"]), float(one["strength"])) for one in request.get("loras", ())
+    )
     made = GenerateRequest(**request)
     for field in dataclasses.fields(GenerateRequest):
         kinds = _JSON_KINDS.get(field.type)
         if kinds is not None and not isinstance(getattr(made, field.name), kinds):
             raise TypeError(field.name)
     software = {str(name): str(value) for name, value in table["software"].items()}
-    return Recipe(made, str(table["sampler"]), str(table["model_digest"]), software)
+    adapters = {str(role): str(value) for role, value in table.get("adapters", {}).items()}
+    return Recipe(made, str(table["sampler"]), str(table["model_digest"]), software, adapters)
+
+
+def _control(table: dict[str, Any]) -> Control:
+    return Control(
+        str(table["kind"]),
+        _input(table["image"]),
+        float(table["strength"]),
+        float(table["start"]),
+        float(table["end"]),
+    )
 
 
 def _input(table: dict[str, Any] | None) -> InputRef | None:

@@ -14,7 +14,7 @@ from impasto_server.config import Config
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(action="list")
     actions = parser.add_subparsers(dest="action", metavar="list | add")
-    actions.add_parser("list", help="models the server can paint with")
+    actions.add_parser("list", help="models the server can paint with, and the ControlNets and LoRAs of each")
     add = actions.add_parser("add", help="use a model that lies elsewhere; nothing is copied")
     add.add_argument("folder", type=Path, help="a folder in diffusers' format, with model_index.json")
 
@@ -36,6 +36,11 @@ def _list() -> int:
     with servers.connect() as session:
         for info in session.models():
             can = ", ".join(info.capabilities)
-            print(f"{info.model:<28} {info.family:<8} {info.native_px:>5} px  {can:<18} {info.title}")
+            print(f"{info.model:<28} {info.family:<8} {info.native_px:>5} px  {can:<32} {info.title}")
+            for what, names in (("controls", info.controls), ("LoRAs", info.loras)):
+                if names:
+                    print(f"{'':28} {what}: {', '.join(names)}")
     print(f"Looked for in {places.model_folder(places.home())}, and where `impasto models add` points.")
+    print(f"ControlNets are looked for in {places.controlnet_folder(places.home())},")
+    print(f"LoRAs in {places.lora_folder(places.home())}.")
     return 0

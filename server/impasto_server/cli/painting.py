@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from impasto_client.session import Job, Layer, Session
@@ -25,7 +25,6 @@ __all__ = [
     "paint",
     "send",
     "targets",
-    "with_inputs",
     "write_all",
 ]
 
@@ -123,9 +122,3 @@ def write_all(
         write(done, path)
         written.append((path, done.info))
     return written
-
-
-def with_inputs(
-    request: GenerateRequest, image: CanvasRef | InputRef | None, mask: CanvasRef | InputRef | None
-) -> GenerateRequest:
-    return replace(request, image=image, mask=mask)

@@ -35,7 +35,8 @@ def text_to_image(painting: Painting, request: GenerateRequest) -> list[Layer]:
     layers = []
     for number in range(request.takes):
         recipe = take(request, number)
-        picture = painting.decode(painting.from_noise(geometry.working, recipe.seed))
+        latents = painting.from_noise(geometry.working, recipe.seed, painting.guides.first(geometry))
+        picture = painting.decode(latents)
         picture, content = second_pass(painting, picture, geometry, recipe.seed)
         painting.gate.report("compositing", painting.steps_done, painting.steps_planned)
         layers.append(make_layer(painting, recipe, _at_size(picture, content, geometry)))
@@ -71,7 +72,8 @@ def second_pass(
     shown = np.ascontiguousarray(picture[: geometry.content[1], : geometry.content[0]])
     enlarged = pad_to(np.clip(resize(shown, geometry.hires_content), 0.0, 1.0), geometry.hires_working)
     try:
-        latents = painting.from_picture(painting.encode(enlarged), HIRES_STRENGTH, seed)
+        hints = painting.guides.second(geometry)
+        latents = painting.from_picture(painting.encode(enlarged), HIRES_STRENGTH, seed, hints=hints)
         return painting.decode(latents), geometry.hires_content
     except OutOfMemory:
         painting.gate.report("saving memory", painting.steps_done, painting.steps_planned)

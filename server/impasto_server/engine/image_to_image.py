@@ -10,6 +10,7 @@ fully at strength 0 and not at all from 0.5 on, where it would show through as a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +23,7 @@ from impasto_server.engine.generate import hires_steps, second_pass, whole_canva
 from impasto_server.engine.interface import Layer
 from impasto_server.engine.layers import Canvas, make_layer, take
 from impasto_server.engine.painting import Painting
+from impasto_server.families import Hint
 
 # Above this strength a model redraws freely, and needs to see the whole at its native size.
 _FREE_STRENGTH = 0.5
@@ -62,25 +64,29 @@ class _Job:
     canvas: Canvas
     first: FloatArray
     content: tuple[int, int]
+    hints: Sequence[Hint]
     second: bool
 
 
 def _plan(painting: Painting, canvas: Canvas, strength: float) -> _Job:
     geometry = whole_canvas(*canvas.size, painting)
     content, working, second = geometry.content, geometry.working, geometry.hires_working is not None
+    guide = painting.guides.first
     if (
         strength <= _FREE_STRENGTH
         and geometry.hires_content is not None
         and geometry.hires_working is not None
     ):
         content, working, second = geometry.hires_content, geometry.hires_working, False
+        guide = painting.guides.second
     first = crop(as_hwc(canvas.pixels), geometry.context, content, working, _BACKGROUND)
-    return _Job(geometry, canvas, first, content, second)
+    return _Job(geometry, canvas, first, content, guide(geometry), second)
 
 
 def _repaint(painting: Painting, job: _Job, pixels: Raster, recipe: GenerateRequest) -> Raster:
     """`pixels` (H, W, 3 or 4) with new colours."""
-    latents = painting.from_picture(painting.encode(job.first), recipe.strength, recipe.seed)
+    first = painting.encode(job.first)
+    latents = painting.from_picture(first, recipe.strength, recipe.seed, hints=job.hints)
     picture, content = painting.decode(latents), job.content
     if job.second:
         picture, content = second_pass(painting, picture, job.geometry, recipe.seed)

@@ -6,6 +6,8 @@ picture.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from impasto_protocol.errors import OutOfMemory
 from impasto_protocol.messages import GenerateRequest
@@ -15,6 +17,7 @@ from impasto_server.compositing.raster import FloatArray, Raster
 from impasto_server.engine.interface import Layer
 from impasto_server.engine.layers import Canvas, make_layer, take
 from impasto_server.engine.painting import Painting
+from impasto_server.families import Hint
 
 
 def inpaint(painting: Painting, request: GenerateRequest, canvas: Canvas, mask: Raster) -> list[Layer]:
@@ -52,15 +55,19 @@ def _repaint(painting: Painting, plan: InpaintPlan, seed: int) -> FloatArray:
     """The context with the selection repainted, (h, w, 3) float32 0..1, of the plan's first or second
     size.
     """
-    first = _pass(painting, plan.base, plan.strength, seed)
+    first = _pass(painting, plan.base, plan.strength, seed, painting.guides.first(plan.crop))
     if plan.hires_size is None:
         return first
     try:
-        return _pass(painting, hires_pass(plan, first), plan.hires_strength, seed)
+        hints = painting.guides.second(plan.crop)
+        return _pass(painting, hires_pass(plan, first), plan.hires_strength, seed, hints)
     except OutOfMemory:
         painting.gate.report("saving memory", painting.steps_done, painting.steps_planned)
         return first
 
 
-def _pass(painting: Painting, work: WorkPass, strength: float, seed: int) -> FloatArray:
-    return painting.decode(painting.from_picture(painting.encode(work.filled), strength, seed, work.release))
+def _pass(
+    painting: Painting, work: WorkPass, strength: float, seed: int, hints: Sequence[Hint]
+) -> FloatArray:
+    filled = painting.encode(work.filled)
+    return painting.decode(painting.from_picture(filled, strength, seed, work.release, hints))

@@ -48,8 +48,8 @@ class StepGate(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Input:
-    """An image or mask: pixels as (H, W, C) or (H, W), uint8/uint16/float32, sRGB; read-only, mapped from
-    disk.
+    """An image, mask or control image: pixels as (H, W, C) or (H, W), uint8/uint16/float32, sRGB; read-only,
+    mapped from disk.
     """
 
     ref: BlobRef
@@ -71,10 +71,15 @@ class Engine(Protocol):
     def models(self) -> list[ModelInfo]: ...
 
     def generate(
-        self, request: GenerateRequest, image: Input | None, mask: Input | None, gate: StepGate
+        self,
+        request: GenerateRequest,
+        image: Input | None,
+        mask: Input | None,
+        gate: StepGate,
+        controls: Sequence[Input] = (),
     ) -> Sequence[Layer]:
-        """Paints `request.takes` layers. May be entered again from inside `gate.check()` by a more urgent
-        job.
+        """Paints `request.takes` layers; `controls` are the pixels of `request.controls`, in their order. May
+        be entered again from inside `gate.check()` by a more urgent job.
 
         Raises leaves of `impasto_protocol.errors` with a sentence for the artist, and `Cancelled`.
         """

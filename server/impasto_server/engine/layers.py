@@ -101,4 +101,5 @@ def _recipe(painting: Painting, request: GenerateRequest) -> Recipe:
     }
     if painting.tier is not Tier.FULL:
         software["memory"] = painting.tier.name.lower()  # tiles and slices change the last bits
-    return Recipe(request, type(model.components.scheduler).__name__, model.digest, software)
+    adapters = dict(painting.adaptation.digests)
+    return Recipe(request, type(model.components.scheduler).__name__, model.digest, software, adapters)

@@ -6,17 +6,29 @@ import os
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 import torch
 from impasto_protocol.errors import BadModel
 
 from impasto_server.engine import preview
+from impasto_server.engine.adapters import (
+    CONTROLNET,
+    Adaptation,
+    LoadedAdapters,
+    LoadedLora,
+    LoadedNet,
+    load_net,
+)
 from impasto_server.engine.gate_hooks import JobStack
 from impasto_server.engine.memory import Tier, attempt, is_out_of_memory
 from impasto_server.engine.preview import LatentPreview
 from impasto_server.families import Components
-from impasto_server.models.folder import ModelFolder
+from impasto_server.models.folder import ModelFolder, PartFolder
+from impasto_server.models.lora_file import LoraFile
+
+T = TypeVar("T")
 
 # Tiles of the autoencoder on the TILED rung: a quarter of the memory of a 512 px picture.
 _TILE_PX = 256
@@ -76,8 +88,9 @@ class LoadedModel:
     latent_preview: LatentPreview
     offloads: bool  # the parts do not fit on the device together
     prompts: RecentPrompts = field(default_factory=RecentPrompts)
+    adapters: LoadedAdapters = field(default_factory=LoadedAdapters)
     _tier: Tier = Tier.FULL
-    _processors: Mapping[str, Any] = field(default_factory=dict)
+    _processors: WeakKeyDictionary[Any, Mapping[str, Any]] = field(default_factory=WeakKeyDictionary)
 
     @property
     def modules(self) -> Mapping[str, Any]:
@@ -87,23 +100,40 @@ class LoadedModel:
     def denoiser(self) -> Any:
         return self.modules[self.source.family.denoiser]
 
-    def set_up(self, tier: Tier, module: str) -> None:
+    @property
+    def weight_values(self) -> int:
+        """Numbers in all that is loaded, adapters included."""
+        return self.source.weight_values + self.adapters.weight_values
+
+    def set_up(self, tier: Tier, module: str, adaptation: Adaptation) -> None:
         """Makes the shared parts as a job on this rung needs them before `module` computes. Cheap when they
         are.
         """
         if tier != self._tier:
             self._tile(tier >= Tier.TILED)
-            self._slice(tier >= Tier.SLICED)
             self._tier = tier
-        if self.offloads or tier >= Tier.OFFLOADED:
-            for name, part in self.modules.items():
-                if name != module:
+        self._slice((self.denoiser, *adaptation.modules), tier >= Tier.SLICED)
+        self.adapters.wear(self.modules, adaptation.loras)
+        at_work = self._at_work(module, adaptation)
+        if self.offloads or adaptation.offloads or tier >= Tier.OFFLOADED:
+            for part in self._all():
+                if part not in at_work:
                     move(part, "cpu")
-        move(self.modules[module], self.device)
+        for part in at_work:
+            move(part, self.device)
+
+    def _at_work(self, module: str, adaptation: Adaptation) -> tuple[Any, ...]:
+        """Denoiser and ControlNets take turns at each step: they are on the device together."""
+        if module in (CONTROLNET, self.source.family.denoiser):
+            return (self.denoiser, *adaptation.modules)
+        return (self.modules[module],)
+
+    def _all(self) -> tuple[Any, ...]:
+        return (*self.modules.values(), *(net.module for net in self.adapters.nets.values()))
 
     def rest(self) -> None:
         """Off the device: another model needs the room. `set_up` brings the parts back."""
-        for part in self.modules.values():
+        for part in self._all():
             move(part, "cpu")
 
     def _tile(self, tiled: bool) -> None:
@@ -117,13 +147,13 @@ class LoadedModel:
         vae.tile_sample_min_size = _TILE_PX
         vae.tile_latent_min_size = _TILE_PX // self.source.family.latent_factor
 
-    def _slice(self, sliced: bool) -> None:
-        if sliced and not self._processors:
-            self._processors = dict(self.denoiser.attn_processors)
-            self.denoiser.set_attention_slice("max")
-        elif not sliced and self._processors:
-            self.denoiser.set_attn_processor(dict(self._processors))
-            self._processors = {}
+    def _slice(self, parts: tuple[Any, ...], sliced: bool) -> None:
+        for part in parts:
+            if sliced and part not in self._processors:
+                self._processors[part] = dict(part.attn_processors)
+                part.set_attention_slice("max")
+            elif not sliced and part in self._processors:
+                part.set_attn_processor(dict(self._processors.pop(part)))
 
 
 def move(module: torch.nn.Module, device: str) -> None:
@@ -139,14 +169,7 @@ def load(source: ModelFolder, digest: str, device: str, stack: JobStack) -> Load
     def read() -> Components:
         return source.family.load(source.folder, working_dtype(device), source.variant)
 
-    try:
-        components = attempt(read, lambda: None, f"the model “{source.info.title}”")
-    except (ImportError, OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
-        # diffusers has no error class of its own: these are what its loaders raise for files that do not fit.
-        raise BadModel(
-            f"“{source.info.title}” cannot be loaded: its files do not fit together. "
-            "Download it again, or use another."
-        ) from error
+    components = reading(read, f"the model “{source.info.title}”")
     # Before the hooks are there: while a job waits for this one, they would speak to that job's gate.
     latent_preview = _preview(components, source)
     for name, module in components.modules.items():
@@ -155,10 +178,43 @@ def load(source: ModelFolder, digest: str, device: str, stack: JobStack) -> Load
             stack.watch(module.decoder, name)
         else:
             stack.watch(module, name)
-    model = LoadedModel(source, digest, components, device, latent_preview, not _fits(source, device))
+    model = LoadedModel(source, digest, components, device, latent_preview, not fits(source, device))
     if not model.offloads:
         model.offloads = not _all_on(model)
     return model
+
+
+def load_control(source: ModelFolder, part: PartFolder, device: str, stack: JobStack) -> LoadedNet:
+    """Reads a checked ControlNet for a model. Raises as `load` does."""
+
+    def read() -> LoadedNet:
+        return load_net(source.family, part, working_dtype(device))
+
+    net = reading(read, f"the ControlNet “{part.folder.name}”")
+    stack.watch(net.module, CONTROLNET)
+    return net
+
+
+def load_lora(model: LoadedModel, file: LoraFile, lora: LoadedLora) -> LoadedLora:
+    """Puts a checked LoRA into a model, where it waits to be worn. Raises as `load` does."""
+
+    def read() -> LoadedLora:
+        model.adapters.add_lora(model.source.family, model.components, file, lora)
+        return lora
+
+    return reading(read, f"the LoRA “{file.name}”")
+
+
+def reading(read: Callable[[], T], what: str) -> T:
+    """`read()`, with its failures as sentences: `BadModel`, `OutOfMemory`. `what` begins with an article."""
+    try:
+        return attempt(read, lambda: None, what)
+    except (ImportError, OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        # diffusers has no error class of its own: these are what its loaders raise for files that do not fit.
+        raise BadModel(
+            f"{what[0].upper()}{what[1:]} cannot be loaded: its files do not fit together. "
+            "Download it again, or use another."
+        ) from error
 
 
 def _preview(components: Components, source: ModelFolder) -> LatentPreview:
@@ -195,13 +251,13 @@ def decode(vae: Any, latents: torch.Tensor) -> Any:
     return (pixels[0].float() * 0.5 + 0.5).clamp(0.0, 1.0).permute(1, 2, 0).contiguous().cpu().numpy()
 
 
-def _fits(source: ModelFolder, device: str) -> bool:
-    """Whether weights and one native picture fit the device together, by the device's size: free memory
-    changes, and with it the plan would."""
+def fits(source: ModelFolder, device: str, more_values: int = 0) -> bool:
+    """Whether weights (with `more_values` of adapters) and one native picture fit the device together, by the
+    device's size: free memory changes, and with it the plan would."""
     if not device.startswith("cuda"):
         return True
     native = source.info.native_px
-    needed = source.weight_values * 2 + source.family.working_bytes(native, native)
+    needed = (source.weight_values + more_values) * 2 + source.family.working_bytes(native, native)
     return needed < int(torch.cuda.get_device_properties(device).total_memory)
 
 

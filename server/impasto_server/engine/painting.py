@@ -6,8 +6,8 @@ repeated.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from math import ceil
 from typing import Any, TypeVar
 
@@ -17,10 +17,13 @@ from impasto_protocol.errors import BadModel
 
 from impasto_server.compositing.raster import FloatArray
 from impasto_server.engine import loading
+from impasto_server.engine.adapters import Adaptation
+from impasto_server.engine.control_images import Guides
 from impasto_server.engine.gate_hooks import Held, SteeredScheduler
 from impasto_server.engine.interface import StepGate
 from impasto_server.engine.loading import LoadedModel
 from impasto_server.engine.memory import Tier, attempt, last_tier
+from impasto_server.families import Hint
 
 Result = TypeVar("Result")
 
@@ -64,6 +67,8 @@ class Painting:
     negative: str
     guidance: float
     steps: int
+    adaptation: Adaptation = field(default_factory=Adaptation)
+    guides: Guides = field(default_factory=Guides)
     tier: Tier = Tier.FULL
     steps_done: int = 0
     steps_planned: int = 0
@@ -71,7 +76,10 @@ class Painting:
     def before_forward(self, module: str) -> None:
         """See `gate_hooks.SteppedJob`."""
         self.gate.check()
-        self.model.set_up(self.tier, module)
+        self._set_up(module)
+
+    def _set_up(self, module: str) -> None:
+        self.model.set_up(self.tier, module, self.adaptation)
 
     def plan(self, strength: float) -> Schedule:
         """The schedule of one pass of this job over a picture."""
@@ -84,14 +92,16 @@ class Painting:
         self.gate.report("encoding")
 
         def work() -> torch.Tensor:
-            self.model.set_up(self.tier, "vae")
+            self._set_up("vae")
             return loading.encode(self.model.modules["vae"], picture)
 
         return self._attempt(work, "reading the picture")
 
-    def from_noise(self, size: tuple[int, int], seed: int) -> torch.Tensor:
-        """Latents of a new picture of `size` (width, height): all steps, from pure noise."""
-        return self._sample(self.steps, None, seed, {"width": size[0], "height": size[1]})
+    def from_noise(self, size: tuple[int, int], seed: int, hints: Sequence[Hint] = ()) -> torch.Tensor:
+        """Latents of a new picture of `size` (width, height): all steps, from pure noise. `hints`: the
+        control images at that size.
+        """
+        return self._sample(self.steps, None, seed, {"width": size[0], "height": size[1]}, hints)
 
     def from_picture(
         self,
@@ -99,21 +109,22 @@ class Painting:
         strength: float,
         seed: int,
         release: Callable[[int], FloatArray] | None = None,
+        hints: Sequence[Hint] = (),
     ) -> torch.Tensor:
         """Latents of a repainted picture. `release` makes the soft mask for a number of steps
-        (`WorkPass.release`).
+        (`WorkPass.release`). `hints`: the control images at the picture's size.
         """
         plan = self.plan(strength)
         held = Held(release(plan.run)) if release is not None else None
         arguments = {"image": latents, "strength": plan.strength}
-        return self._sample(plan.run, held, seed, arguments, total=plan.total)
+        return self._sample(plan.run, held, seed, arguments, hints, total=plan.total)
 
     def decode(self, latents: torch.Tensor) -> FloatArray:
         """(h, w, 3) float32 0..1. Raises `BadModel` when the model's numbers left the range of its dtype."""
         self.gate.report("decoding", self.steps_done, self.steps_planned)
 
         def work() -> FloatArray:
-            self.model.set_up(self.tier, "vae")
+            self._set_up("vae")
             return np.asarray(loading.decode(self.model.modules["vae"], latents), np.float32)
 
         picture = self._attempt(work, "finishing the picture")
@@ -125,11 +136,20 @@ class Painting:
         return picture
 
     def _sample(
-        self, run: int, held: Held | None, seed: int, arguments: dict[str, Any], total: int | None = None
+        self,
+        run: int,
+        held: Held | None,
+        seed: int,
+        arguments: dict[str, Any],
+        hints: Sequence[Hint],
+        total: int | None = None,
     ) -> torch.Tensor:
         family, components = self.model.source.family, self.model.components
         start = self.steps_done
         embeds = self._embedded()
+        over_picture = "image" in arguments
+        build = family.image_pipeline if over_picture else family.text_pipeline
+        control = family.control_arguments(hints, over_picture) if hints else {}
 
         def on_step(index: int, estimate: torch.Tensor) -> None:
             self.steps_done = start + index + 1
@@ -137,14 +157,14 @@ class Painting:
             self.gate.report("sampling", self.steps_done, self.steps_planned, shown)
 
         def work() -> torch.Tensor:
-            self.model.set_up(self.tier, family.denoiser)
+            self._set_up(family.denoiser)
             self.steps_done = start
             self.gate.report("sampling", start, self.steps_planned)
             scheduler = SteeredScheduler(family.scheduler(components), run, on_step, held)
-            build = family.image_pipeline if "image" in arguments else family.text_pipeline
-            latents: torch.Tensor = build(components, scheduler)(
+            latents: torch.Tensor = build(components, scheduler, hints)(
                 **embeds,
                 **arguments,
+                **control,
                 num_inference_steps=total or run,
                 guidance_scale=self.guidance,
                 generator=torch.Generator("cpu").manual_seed(seed),
@@ -156,7 +176,7 @@ class Painting:
 
     def _embedded(self) -> dict[str, Any]:
         def work() -> dict[str, Any]:
-            self.model.set_up(self.tier, "text_encoder")
+            self._set_up("text_encoder")
             family = self.model.source.family
             with torch.no_grad():
                 return family.embed(
@@ -164,7 +184,7 @@ class Painting:
                 )
 
         # All that the embeddings depend on: the rungs of the ladder leave the text encoder as it is.
-        key = (self.prompt, self.negative, self.guidance > 1.0)
+        key = (self.prompt, self.negative, self.guidance > 1.0, self.adaptation.reading)
         return self.model.prompts.get(key, lambda: self._attempt(work, "reading the prompt"))
 
     def _attempt(self, work: Callable[[], Result], what: str) -> Result:

@@ -9,9 +9,9 @@ import pkgutil
 from collections.abc import Mapping
 from functools import cache
 
-from impasto_server.families.interface import Components, Defaults, Family, FamilyMismatch
+from impasto_server.families.interface import Components, Defaults, Family, FamilyMismatch, Hint
 
-__all__ = ["Components", "Defaults", "Family", "FamilyMismatch", "families", "family_of"]
+__all__ = ["Components", "Defaults", "Family", "FamilyMismatch", "Hint", "families", "family_of"]
 
 
 @cache

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -35,6 +35,17 @@ class Components:
     pipelines: dict[str, Any] = field(default_factory=dict)  # the family's own: built once, copied for a pass
 
 
+@dataclass(frozen=True, eq=False)
+class Hint:
+    """One control image at a pass' working size, and the ControlNet it is for."""
+
+    net: Any  # torch module from `Family.load_control`
+    image: Any  # tensor (1, 3, H, W) float32 0..1
+    strength: float
+    start: float  # share of the pass' steps after which it sets in …
+    end: float  # … and lets go
+
+
 class Family(Protocol):
     """Declares what a family can do and builds stock diffusers pipelines for it. One object per family, no
     state.
@@ -45,7 +56,7 @@ class Family(Protocol):
 
     @property
     def capabilities(self) -> tuple[str, ...]:
-        """Of: text, image, mask."""
+        """Of: text, image, mask, control, lora."""
         ...
 
     @property
@@ -70,6 +81,13 @@ class Family(Protocol):
         """
         ...
 
+    @property
+    def lora_prefixes(self) -> Mapping[str, tuple[str, ...]]:
+        """How LoRA files spell the parts of `Components.modules` they change; empty where LoRAs do not
+        work.
+        """
+        ...
+
     def recognises(self, index: Config) -> bool:
         """Whether a folder with this `model_index.json` is of this family."""
         ...
@@ -78,12 +96,26 @@ class Family(Protocol):
         """From the components' config.json. Raises `FamilyMismatch` for a variant that is not supported."""
         ...
 
+    def control_fits(self, denoiser: Config, net: Config) -> bool:
+        """Whether a ControlNet with this config.json was made for denoisers like this one."""
+        ...
+
     def working_bytes(self, width: int, height: int) -> int:
         """Memory beyond the weights that a picture of this size needs at 16 bits a value."""
         ...
 
     def load(self, folder: Path, dtype: Any, variant: str | None) -> Components:
         """Reads the weights (safetensors only, offline, no code from the folder) to the CPU."""
+        ...
+
+    def load_control(self, folder: Path, dtype: Any, variant: str | None) -> Any:
+        """Reads a ControlNet that fits, as `load` does."""
+        ...
+
+    def load_lora(self, components: Components, tensors: Mapping[str, Any], adapter: str) -> None:
+        """Puts a LoRA that fits into the shared modules, as peft layers under the name `adapter`. `tensors`
+        have their alphas multiplied in.
+        """
         ...
 
     def scheduler(self, components: Components) -> Any:
@@ -96,10 +128,14 @@ class Family(Protocol):
         """The prompts as keyword arguments of the pipelines' call."""
         ...
 
-    def text_pipeline(self, components: Components, scheduler: Any) -> Any:
+    def text_pipeline(self, components: Components, scheduler: Any, hints: Sequence[Hint] = ()) -> Any:
         """The stock pipeline that samples from noise, with the shared denoiser; called for latents only."""
         ...
 
-    def image_pipeline(self, components: Components, scheduler: Any) -> Any:
+    def image_pipeline(self, components: Components, scheduler: Any, hints: Sequence[Hint] = ()) -> Any:
         """The stock pipeline that samples from a noised picture; called with latents, for latents."""
+        ...
+
+    def control_arguments(self, hints: Sequence[Hint], over_picture: bool) -> dict[str, Any]:
+        """The hints as keyword arguments of the text or (`over_picture`) the image pipeline's call."""
         ...

@@ -6,14 +6,15 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from impasto_server.families.interface import Components, Config, Defaults, FamilyMismatch
+from impasto_server.families.interface import Components, Config, Defaults, FamilyMismatch, Hint
 
 if TYPE_CHECKING:
-    from diffusers import StableDiffusionImg2ImgPipeline, StableDiffusionPipeline
+    from diffusers import StableDiffusionPipeline
 
 # Samplers whose latents after step i stand exactly at the noise level of step i + 1, which the soft mask
 # needs. PNDM repeats a step and lags behind in img2img; UniPC's corrector computes the latents anew from the
@@ -26,6 +27,17 @@ _STEERABLE = (
     "EulerDiscreteScheduler",
     "LCMScheduler",
 )
+# What a ControlNet shares with the UNet it was copied from; what both have where their configs are silent.
+_STRUCTURE: Mapping[str, object] = {
+    "addition_embed_type": None,
+    "block_out_channels": [320, 640, 1280, 1280],
+    "class_embed_type": None,
+    "cross_attention_dim": 1280,
+    "down_block_types": [*["CrossAttnDownBlock2D"] * 3, "DownBlock2D"],
+    "in_channels": 4,
+    "layers_per_block": 2,
+    "num_class_embeds": None,
+}
 # An estimate: the autoencoder's decoder is the widest place, 128 channels at full size in 16 bits, of which a
 # residual block holds about six copies at once.
 _BYTES_PER_PX = 128 * 2 * 6
@@ -35,10 +47,14 @@ class SD15:
     """The family's declaration."""
 
     name = "sd15"
-    capabilities = ("text", "image", "mask")
+    capabilities = ("text", "image", "mask", "control", "lora")
     grid = 8
     latent_factor = 8
     denoiser = "unet"
+    lora_prefixes: Mapping[str, tuple[str, ...]] = {
+        "unet": ("unet.", "lora_unet_"),
+        "text_encoder": ("text_encoder.", "lora_te_"),
+    }
     component_classes: Mapping[str, tuple[str, ...]] = {
         "unet": ("UNet2DConditionModel",),
         "vae": ("AutoencoderKL", "AutoencoderTiny"),
@@ -79,6 +95,10 @@ class SD15:
         # 7.5 is what the authors of Stable Diffusion chose; 20 steps of DPM++ 2M converge (Lu et al. 2022).
         return Defaults(native_px=side * factor, steps=20, guidance=7.5)
 
+    def control_fits(self, denoiser: Config, net: Config) -> bool:
+        same = all(denoiser.get(key, usual) == net.get(key, usual) for key, usual in _STRUCTURE.items())
+        return same and net.get("conditioning_channels", 3) == 3
+
     def working_bytes(self, width: int, height: int) -> int:
         return width * height * _BYTES_PER_PX
 
@@ -102,6 +122,18 @@ class SD15:
             modules["vae"].float()
         return Components(modules, {"tokenizer": pipeline.tokenizer}, pipeline.scheduler)
 
+    def load_control(self, folder: Path, dtype: Any, variant: str | None) -> Any:
+        from diffusers import ControlNetModel
+
+        return ControlNetModel.from_pretrained(
+            folder, dtype=dtype, variant=variant, use_safetensors=True, local_files_only=True
+        ).eval()
+
+    def load_lora(self, components: Components, tensors: Mapping[str, Any], adapter: str) -> None:
+        pipeline = self._build("StableDiffusionPipeline", components, text=True)
+        pipeline.unet = components.modules["unet"]
+        pipeline.load_lora_weights(dict(tensors), adapter_name=adapter)
+
     def scheduler(self, components: Components) -> Any:
         return copy.deepcopy(components.scheduler)
 
@@ -114,11 +146,32 @@ class SD15:
         )
         return {"prompt_embeds": positive, "negative_prompt_embeds": opposite}
 
-    def text_pipeline(self, components: Components, scheduler: Any) -> StableDiffusionPipeline:
-        return self._build("StableDiffusionPipeline", components, scheduler)
+    def text_pipeline(
+        self, components: Components, scheduler: Any, hints: Sequence[Hint] = ()
+    ) -> StableDiffusionPipeline:
+        if not hints:
+            return self._build("StableDiffusionPipeline", components, scheduler)
+        return self._guided("StableDiffusionControlNetPipeline", components, scheduler, hints)
 
-    def image_pipeline(self, components: Components, scheduler: Any) -> StableDiffusionImg2ImgPipeline:
-        return self._build("StableDiffusionImg2ImgPipeline", components, scheduler)
+    def image_pipeline(
+        self, components: Components, scheduler: Any, hints: Sequence[Hint] = ()
+    ) -> StableDiffusionPipeline:
+        if not hints:
+            return self._build("StableDiffusionImg2ImgPipeline", components, scheduler)
+        return self._guided("StableDiffusionControlNetImg2ImgPipeline", components, scheduler, hints)
+
+    def control_arguments(self, hints: Sequence[Hint], over_picture: bool) -> dict[str, Any]:
+        return {
+            "control_image" if over_picture else "image": [hint.image for hint in hints],
+            "controlnet_conditioning_scale": [hint.strength for hint in hints],
+            "control_guidance_start": [hint.start for hint in hints],
+            "control_guidance_end": [hint.end for hint in hints],
+        }
+
+    def _guided(self, name: str, components: Components, scheduler: Any, hints: Sequence[Hint]) -> Any:
+        pipeline = self._build(name, components, scheduler)
+        pipeline.controlnet = _only_at_work()([hint.net for hint in hints])
+        return pipeline
 
     def _build(self, name: str, components: Components, scheduler: Any = None, text: bool = False) -> Any:
         """A pipeline around the shared modules, by its class: `from_pipe` would cast them in place.
@@ -133,6 +186,7 @@ class SD15:
         key = f"{name} {text}"
         ready = components.pipelines.get(key)
         if ready is None:
+            more = {"controlnet": None} if "ControlNet" in name else {}
             ready = components.pipelines[key] = _told_its_device(getattr(diffusers, name))(
                 vae=None,
                 text_encoder=components.modules["text_encoder"] if text else None,
@@ -142,11 +196,37 @@ class SD15:
                 safety_checker=None,
                 feature_extractor=None,
                 requires_safety_checker=False,
+                **more,
             )
             ready.set_progress_bar_config(disable=True)
         pipeline = copy.copy(ready)
         pipeline.scheduler = scheduler
         return pipeline
+
+
+@cache
+def _only_at_work() -> Any:
+    """diffusers' model of several ControlNets, but those that are outside their start and end are not
+    computed, where its own multiplies what they give by 0.
+    """
+    from diffusers import MultiControlNetModel
+
+    def forward(
+        several: Any, sample: Any, timestep: Any, encoder_hidden_states: Any, **named: Any
+    ) -> tuple[Any, Any]:
+        scales, images = named.pop("conditioning_scale"), named.pop("controlnet_cond")
+        at_work = [number for number, scale in enumerate(scales) if scale != 0.0]
+        if not at_work:
+            return None, None
+        inputs = {
+            "controlnet_cond": [images[number] for number in at_work],
+            "conditioning_scale": [scales[number] for number in at_work],
+        }
+        nets = MultiControlNetModel([several.nets[number] for number in at_work])
+        down, middle = nets(sample, timestep, encoder_hidden_states, **inputs, **named)
+        return down, middle
+
+    return type("MultiControlNetModel", (MultiControlNetModel,), {"forward": forward})
 
 
 def _told_its_device(kind: Any) -> Any:

@@ -38,9 +38,11 @@ from impasto_protocol.errors import (
 from impasto_protocol.messages import (
     PROTOCOL_VERSION,
     Cancel,
+    CanvasAck,
     CanvasPixels,
     CanvasRef,
     CanvasRows,
+    CanvasStale,
     CanvasTiles,
     ClientMessage,
     CloseCanvas,
@@ -49,7 +51,6 @@ from impasto_protocol.messages import (
     Forget,
     Hello,
     InputPixels,
-    InputRef,
     JobChanged,
     JobList,
     JobProgress,
@@ -72,7 +73,7 @@ from impasto_protocol.messages import (
 from impasto_protocol.rasters import raster_size
 
 from impasto_server.front import typed_codec
-from impasto_server.front.canvases import Canvases, Snapshot
+from impasto_server.front.canvases import Canvases, Snapshot, copy_chunks
 from impasto_server.front.jobs import Inputs
 from impasto_server.front.outbox import Outbox, Outgoing
 from impasto_server.front.pace import Pace
@@ -90,6 +91,7 @@ LAST_WORDS_S = 1.0
 LANE_LENGTH = 64  # desk messages waiting; more make the reader wait, and so the client
 FREE_TASKS = 32
 SUBMITS_WAITING = 4  # each may hold a copy of a canvas
+ACKNOWLEDGE_S = 0.002  # how long an acknowledgement may wait for answers to go first
 YIELD_S = 0.002  # a reader with work gives way to the others this often
 
 _CLIENT = re.compile(r"[0-9a-f]{32}")
@@ -148,6 +150,7 @@ class Connection:
         self._name = "somebody"
         self._canvases = Canvases(services.limits)
         self._outbox = Outbox(wire, self._give_up)
+        self._owed: dict[object, CanvasAck | Release] = {}
         self._sharing: Sharing | None = None
         self._subscription: Subscription | None = None
         self._pace = Pace()
@@ -267,7 +270,7 @@ class Connection:
         self._subscription = await self._services.desk.subscribe(
             hello.client, hello.last_event, self._deliver
         )
-        capabilities = ["generate", "image", "mask"]
+        capabilities = ["generate", "image", "mask", "control", "lora"]
         if hello.shared_memory and self._services.shared_folder is not None:
             self._sharing = await asyncio.to_thread(Sharing.open, self._services.shared_folder)
         offer = None
@@ -332,6 +335,7 @@ class Connection:
             )
 
     def _refuse(self, message: ClientMessage, error: ImpastoError) -> None:
+        self._send_owed()
         request = getattr(message, "request", None)
         job = getattr(message, "job", None) if request is None else None
         canvas = getattr(message, "canvas", None) if request is None else None
@@ -347,6 +351,19 @@ class Connection:
                 droppable=isinstance(message, JobProgress),
             )
         )
+
+    def _send_later(self, message: CanvasAck | Release) -> None:
+        """Nobody waits for an acknowledgement, but for the answer to what was asked next somebody does. And
+        the newest one of a canvas stands for all before it.
+        """
+        self._owed[getattr(message, "replaces", message)] = message
+        if len(self._owed) == 1:
+            asyncio.get_running_loop().call_later(ACKNOWLEDGE_S, self._send_owed)
+
+    def _send_owed(self) -> None:
+        owed, self._owed = self._owed, {}
+        for message in owed.values():
+            self._send(message)
 
     def _deliver(self, message: JobChanged | JobProgress) -> None:
         """What the desk tells its subscribers. Never blocks."""
@@ -385,14 +402,23 @@ class Connection:
         self._canvases.close(message.canvas)
 
     async def _canvas_rows(self, message: CanvasRows) -> None:
-        data = await self._bytes_of(message.pixels)
-        answer = await self._canvases.write_rows(message, data)
-        if answer is not None:
-            self._send(answer)
+        size, fill = self._source(message.pixels)
+        try:
+            answer = await self._canvases.write_rows(message, size, fill)
+        finally:
+            if message.pixels.shared is not None:
+                self._send_later(Release(message.pixels.shared.name))
+        self._answer_update(answer)
 
     async def _canvas_tiles(self, message: CanvasTiles) -> None:
         answer = await self._canvases.write_tiles(message)
-        if answer is not None:
+        self._answer_update(answer)
+
+    def _answer_update(self, answer: CanvasAck | CanvasStale | None) -> None:
+        if isinstance(answer, CanvasAck):
+            self._send_later(answer)
+        elif answer is not None:
+            self._send_owed()  # or the client would take it for one of the canvas it opens now
             self._send(answer)
 
     async def _read_canvas(self, message: ReadCanvas) -> None:
@@ -400,13 +426,13 @@ class Connection:
         reply = CanvasPixels(message.request, message.canvas, rows.sequence, message.y, rows.pixels)
         await self._send_pixels(reply, rows.release)
 
-    async def _bytes_of(self, pixels: Pixels) -> bytes | memoryview:
-        """The bytes a client sent, from the frame or from shared memory."""
+    def _source(self, pixels: Pixels) -> tuple[int, Callable[[memoryview], None]]:
+        """The bytes a client sent, in the frame or in shared memory: how many, and what writes them."""
         if (pixels.data is None) == (pixels.shared is None):
             raise BadImage("Pixels come either in the message or in shared memory. Update the program.")
         if pixels.shared is None:
             assert pixels.data is not None
-            return pixels.data
+            return len(pixels.data), partial(copy_chunks, source=pixels.data)
         if self._sharing is None:
             raise BadImage("This connection has no shared memory. Update the program.")
         if pixels.width < 1 or pixels.height < 1:
@@ -417,9 +443,8 @@ class Connection:
             raise BadImage(
                 f"No more than {self._services.limits.frame_bytes} bytes at once: send fewer rows."
             )
-        data = await self._sharing.take(pixels.shared)
-        self._send(Release(pixels.shared.name))
-        return data
+        self._sharing.check(pixels.shared)
+        return pixels.shared.size, partial(self._sharing.take, pixels.shared)
 
     async def _release(self, message: Release) -> None:
         if self._sharing is not None:
@@ -465,22 +490,22 @@ class Connection:
         self._submitting.add(message.job)
         await self._queue(message, partial(self._hand_in, message, self._taken(message)))
 
-    def _taken(self, message: Submit) -> list[Snapshot | None] | RequestError:
-        """Snapshots of image and mask, None where there is none to take; or why that cannot be."""
-        taken: list[Snapshot | None] = []
-        refs: tuple[CanvasRef | InputRef | None, ...] = (message.generate.image, message.generate.mask)
+    def _taken(self, message: Submit) -> dict[str, Snapshot] | RequestError:
+        """Snapshots of the canvases the request names, by role; or why that cannot be."""
+        taken: dict[str, Snapshot] = {}
         try:
-            for ref in refs:
-                taken.append(self._canvases.snapshot(ref) if isinstance(ref, CanvasRef) else None)  # noqa: PERF401
+            for role, ref in message.generate.pictures.items():
+                if isinstance(ref, CanvasRef):
+                    taken[role] = self._canvases.snapshot(ref)
         except RequestError as error:
             _release_all(taken)
             return error
         return taken
 
-    async def _hand_in(self, message: Submit, taken: list[Snapshot | None] | RequestError) -> None:
+    async def _hand_in(self, message: Submit, taken: dict[str, Snapshot] | RequestError) -> None:
         desk = self._services.desk
         try:
-            if isinstance(taken, list):
+            if isinstance(taken, dict):
                 await self._unbroken(_submitted(desk, self._client, message, taken))
                 return
             # After a reconnect a client may submit again what it never saw accepted. Its canvases went with
@@ -539,19 +564,16 @@ class Connection:
         await self._overtake(message, work)
 
 
-async def _submitted(desk: Desk, client: str, message: Submit, taken: list[Snapshot | None]) -> None:
+async def _submitted(desk: Desk, client: str, message: Submit, taken: dict[str, Snapshot]) -> None:
     try:
-        await desk.submit(
-            client, message, Inputs(*[one.pixels if one is not None else None for one in taken])
-        )
+        await desk.submit(client, message, Inputs({role: one.pixels for role, one in taken.items()}))
     finally:
         _release_all(taken)
 
 
-def _release_all(taken: list[Snapshot | None]) -> None:
-    for snapshot in taken:
-        if snapshot is not None:
-            snapshot.release()
+def _release_all(taken: dict[str, Snapshot]) -> None:
+    for snapshot in taken.values():
+        snapshot.release()
 
 
 async def _misplaced(_connection: Connection, _message: ClientMessage) -> None:

@@ -21,7 +21,7 @@ import asyncio
 import dataclasses
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -74,12 +74,10 @@ DRAWN_SEEDS = 2**32  # what other programs use too, so that a seed can be typed 
 
 @dataclass(frozen=True)
 class Inputs:
-    """The pixels behind the CanvasRefs of a Submit, as they stood at its sequence. `data` (bytes or
-    memoryview) must not change until `submit` has returned. None where the request has None or an
-    InputRef."""
+    """The pixels behind the CanvasRefs of a Submit, as they stood at its sequence, by role as in
+    `GenerateRequest.pictures`. `data` (bytes or memoryview) must not change until `submit` has returned."""
 
-    image: Pixels | None = None
-    mask: Pixels | None = None
+    pictures: Mapping[str, Pixels] = field(default_factory=dict)
 
 
 @dataclass(eq=False)
@@ -252,7 +250,10 @@ class JobDesk:
         return await self._rows(record.layers[index].pixels, y, height)
 
     async def input(self, client: str, digest: str, y: int, height: int) -> Pixels:
-        """Rows of an image or mask that a job of this client used. Raises `NoSuchInput`, `BadValue`."""
+        """Rows of an image, mask or control image that a job of this client used.
+
+        Raises `NoSuchInput`, `BadValue`.
+        """
         ref = await self._journal.input(client, digest)
         if ref is None:
             raise NoSuchInput("The server no longer keeps these pixels. Send the picture again.")
@@ -358,29 +359,32 @@ class JobDesk:
 
     async def _stored(self, client: str, request: GenerateRequest, inputs: Inputs) -> GenerateRequest:
         """The request with its pixels in the blob store and its seed drawn: a retry paints the same bytes."""
-        image = await self._picture(client, request.image, inputs.image)
-        mask = await self._picture(client, request.mask, inputs.mask)
+        pictures = {
+            role: await self._picture(client, named, inputs.pictures.get(role))
+            for role, named in request.pictures.items()
+        }
         seed = request.seed if request.seed >= 0 else secrets.randbelow(DRAWN_SEEDS)
 
         def store() -> GenerateRequest:
-            check_inputs(image, mask, self._limits)
-            return dataclasses.replace(request, image=self._put(image), mask=self._put(mask), seed=seed)
+            check_inputs(request, pictures, self._limits)
+            kept = {role: self._put(picture) for role, picture in pictures.items()}
+            return dataclasses.replace(request.with_pictures(kept), seed=seed)
 
         return await asyncio.to_thread(store)
 
     async def _picture(
-        self, client: str, named: CanvasRef | InputRef | None, given: Pixels | None
-    ) -> Pixels | InputRef | None:
+        self, client: str, named: CanvasRef | InputRef, given: Pixels | None
+    ) -> Pixels | InputRef:
         if isinstance(named, InputRef):
             kept = await self._journal.input(client, named.digest)
             if kept is None or kept != named:
                 raise NoSuchInput("The server no longer keeps these pixels. Send the picture again.")
             return kept
-        if named is not None and given is None:
+        if given is None:
             raise ValueError("the connection must hand over the pixels of each canvas")
         return given
 
-    def _put(self, picture: Pixels | InputRef | None) -> InputRef | None:
+    def _put(self, picture: Pixels | InputRef) -> InputRef:
         if isinstance(picture, Pixels):
             assert picture.data is not None
             return self._blobs.put(picture.data, picture.width, picture.height, picture.format)
@@ -406,9 +410,10 @@ class JobDesk:
             self._dispatch()
             return
         request = job.record.request
-        image, mask = (ref if isinstance(ref, InputRef) else None for ref in (request.image, request.mask))
+        kept = {role: ref for role, ref in request.pictures.items() if isinstance(ref, InputRef)}
+        image, mask = kept.pop("image", None), kept.pop("mask", None)
         job.handed_over = True
-        await self._pool.run(turn.worker, Run(str(turn.job), request, image, mask))
+        await self._pool.run(turn.worker, Run(str(turn.job), request, image, mask, tuple(kept.values())))
         if job.cancelled:  # while the pool took it: its own cancel may have come too early
             await self._pool.cancel(turn.worker, str(turn.job))
         await self._persist(lambda: self._journal.begin(turn.job))

@@ -106,7 +106,16 @@ class JobRecord:
 
     def summary(self) -> JobSummary:
         infos = tuple(layer.info for layer in self.layers)
-        return JobSummary(self.job, self.state, self.request.prompt, self.created_s, infos, self.error)
+        return JobSummary(
+            job=self.job,
+            state=self.state,
+            prompt=self.request.prompt,
+            created_s=self.created_s,
+            layers=infos,
+            error=self.error,
+            controls=tuple(control.kind for control in self.request.controls),
+            loras=tuple(lora.name for lora in self.request.loras),
+        )
 
 
 class Journal:
@@ -250,7 +259,7 @@ class Journal:
             )
             number = cursor.lastrowid
             assert number is not None
-            inputs = [ref for ref in (request.image, request.mask) if isinstance(ref, InputRef)]
+            inputs = [ref for ref in request.pictures.values() if isinstance(ref, InputRef)]
             self._note_pixels(number, "input", inputs)
             return self._record(number), True
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 
 from impasto_protocol.errors import BadImage, BadValue, EmptyMask, EmptyPrompt, SizeMismatch, UnknownModel
 from impasto_protocol.messages import (
@@ -27,7 +28,13 @@ MOST_GUIDANCE = 100.0
 LONGEST_PROMPT = 20_000  # characters; text encoders read a few hundred words of it
 SMALLEST_PX = 16
 _JOB = re.compile(r"[0-9a-f]{32}")
+MOST_CONTROL = 2.0
+MOST_LORA = 4.0
+MOST_NAMED = 12  # of what there is, in a sentence
+LONGEST_QUOTE = 60
+LONGEST_NAME = 200  # of a kind or a LoRA
 _IMAGE_FORMATS = (PixelFormat.RGB8, PixelFormat.RGBA8, PixelFormat.RGBA16)
+_CONTROL_FORMATS = (*_IMAGE_FORMATS, PixelFormat.GRAY8, PixelFormat.GRAY16, PixelFormat.DEPTH32F)
 
 
 def check_submit(submit: Submit, limits: Limits) -> None:
@@ -55,26 +62,71 @@ def check_submit(submit: Submit, limits: Limits) -> None:
     )
     _demand(0.0 <= request.strength <= 1.0, f"Strength must be from 0 to 1, not {request.strength}.")
     _demand(request.seed + request.takes - 1 <= LAST_SEED, "The seed is too large. Choose one below 2^63.")
+    _check_adapters(request, limits)
     if request.mask is not None and request.image is None:
         raise BadValue("A mask needs an image. Send the picture that is to be repainted too.")
     if request.image is None and not request.prompt.strip():
         raise EmptyPrompt("The prompt is empty. Write what the picture should show.")
 
 
+def _check_adapters(request: GenerateRequest, limits: Limits) -> None:
+    controls, loras = request.controls, request.loras
+    for what, held, most in (("controls", controls, limits.controls), ("LoRAs", loras, limits.loras)):
+        _demand(len(held) <= most, f"A picture may have {most} {what} at most, not {len(held)}.")
+    for control in controls:
+        _demand(1 <= len(control.kind) <= LONGEST_NAME, "A control needs the name of its kind.")
+        _demand(control.image is not None, f"The control “{control.kind}” needs an image. Send it too.")
+        _demand(
+            0.0 <= control.strength <= MOST_CONTROL,
+            f"The strength of “{control.kind}” must be from 0 to {MOST_CONTROL:.0f}, not {control.strength}.",
+        )
+        _demand(
+            0.0 <= control.start < control.end <= 1.0,
+            f"“{control.kind}” must start before it ends, both from 0 to 1, not from {control.start} to "
+            f"{control.end}.",
+        )
+    for lora in loras:
+        _demand(1 <= len(lora.name) <= LONGEST_NAME, "A LoRA needs a name.")
+        _demand(
+            -MOST_LORA <= lora.strength <= MOST_LORA,
+            f"The strength of “{lora.name}” must be from -{MOST_LORA:.0f} to {MOST_LORA:.0f}, "
+            f"not {lora.strength}.",
+        )
+    names = [lora.name for lora in loras]
+    _demand(len(set(names)) == len(names), "A LoRA is named twice. Name it once.")
+
+
 def check_model(request: GenerateRequest, models: tuple[ModelInfo, ...]) -> None:
     """Raises `UnknownModel`. While no worker has said what there is, `models` is empty; the engine checks."""
-    if models and request.model not in {model.model for model in models}:
+    if not models:
+        return
+    chosen = next((model for model in models if model.model == request.model), None)
+    if chosen is None:
         names = ", ".join(sorted(model.model for model in models))
         raise UnknownModel(f"There is no model {request.model!r} here. There are: {names}.")
+    for what, wanted, held, folder in (
+        ("ControlNet for", [control.kind for control in request.controls], chosen.controls, "controlnets"),
+        ("LoRA", [lora.name for lora in request.loras], chosen.loras, "loras"),
+    ):
+        missing = next((name for name in wanted if name not in held), None)
+        if missing is not None:
+            there = f"There are: {', '.join(held[:MOST_NAMED])}." if held else "There is none yet."
+            raise UnknownModel(
+                f"“{chosen.title}” has no {what} “{missing[:LONGEST_QUOTE]}”. {there} Put one that was made "
+                f"for this kind of model into {folder}/ in Impasto's folder."
+            )
 
 
-def check_inputs(image: Picture | None, mask: Picture | None, limits: Limits) -> None:
-    """The pictures of a request, as handed in or as kept. Reads the mask's bytes: not for the event loop.
+def check_inputs(request: GenerateRequest, pictures: Mapping[str, Picture], limits: Limits) -> None:
+    """The pictures of a request by role, as handed in or as kept. Reads the mask's bytes: not for the event
+    loop.
 
     Raises `BadImage`, `SizeMismatch` or `EmptyMask`.
     """
+    image, mask = pictures.get("image"), pictures.get("mask")
     if image is not None:
         _check_picture("image", image, _IMAGE_FORMATS, limits)
+    _check_controls(request, pictures, limits)
     if mask is None or image is None:
         return
     _check_picture("mask", mask, (PixelFormat.GRAY8,), limits)
@@ -85,6 +137,21 @@ def check_inputs(image: Picture | None, mask: Picture | None, limits: Limits) ->
         )
     if isinstance(mask, Pixels) and mask.data is not None and bytes(mask.data).count(0) == len(mask.data):
         raise EmptyMask("The mask is empty, so there is nothing to repaint. Select the part to change.")
+
+
+def _check_controls(request: GenerateRequest, pictures: Mapping[str, Picture], limits: Limits) -> None:
+    """Formats, and that all have the picture's size: the image's, the one asked for, or their own."""
+    image = pictures.get("image")
+    width, height = (image.width, image.height) if image is not None else (request.width, request.height)
+    for number, control in enumerate(request.controls, 1):
+        picture = pictures[f"control {number}"]
+        _check_picture(f"“{control.kind}” image", picture, _CONTROL_FORMATS, limits)
+        width, height = width or picture.width, height or picture.height
+        if (picture.width, picture.height) != (width, height):
+            raise SizeMismatch(
+                f"The “{control.kind}” image is {picture.width}×{picture.height} pixels and the picture "
+                f"{width}×{height}. Make them the same size."
+            )
 
 
 def _check_picture(name: str, picture: Picture, formats: tuple[PixelFormat, ...], limits: Limits) -> None:

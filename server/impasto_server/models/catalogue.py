@@ -11,7 +11,7 @@ import re
 import secrets
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from impasto_protocol import places
@@ -19,6 +19,7 @@ from impasto_protocol.errors import BadModel, UnknownModel
 from impasto_protocol.messages import ModelInfo
 
 from impasto_server import pocket
+from impasto_server.models.adapters import Adapters
 from impasto_server.models.digests import folder_digest
 from impasto_server.models.folder import ModelFolder, read_folder
 
@@ -45,15 +46,24 @@ class Catalogue:
 
     home: Path
     folders: Sequence[Path] = ()
+    adapters: Adapters = field(init=False)
     _known: dict[Path, tuple[int, ModelFolder]] = field(default_factory=dict, repr=False)
     _digests: dict[Path, tuple[ModelFolder, str]] = field(default_factory=dict, repr=False)
 
+    def __post_init__(self) -> None:
+        self.adapters = Adapters(self.home)
+
     def infos(self) -> list[ModelInfo]:
         """What can be offered to the artist: Pocket first, then by id. Broken folders are left out."""
+        found = [self._readable(folder, model) for model, folder in self._places().items()]
         return [
-            info
-            for model, folder in self._places().items()
-            if (info := self._info(folder, model)) is not None
+            replace(
+                model.info,
+                controls=tuple(self.adapters.controls(model)),
+                loras=tuple(sorted(self.adapters.loras(model))),
+            )
+            for model in found
+            if model is not None
         ]
 
     def get(self, model: str) -> ModelFolder:
@@ -122,9 +132,9 @@ class Catalogue:
         for folder in self._added():
             yield from _model_folders(folder, 0)
 
-    def _info(self, folder: Path, model: str) -> ModelInfo | None:
+    def _readable(self, folder: Path, model: str) -> ModelFolder | None:
         try:
-            return self._read(folder, model).info
+            return self._read(folder, model)
         except BadModel:
             return None  # `get` says why, when somebody asks for it by name
 

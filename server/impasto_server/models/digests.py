@@ -32,6 +32,17 @@ def folder_digest(folder: Path, files: Iterable[Path], cache: Path) -> str:
     return total.hexdigest()
 
 
+def file_digest(path: Path, cache: Path) -> str:
+    """Hex digest over the contents of one file: what others call its SHA-256. `cache` as above."""
+    known = _read(cache)
+    status = path.stat()
+    key = f"{path.resolve()}|{status.st_size}|{status.st_mtime_ns}"
+    if key not in known:
+        known[key] = _file_digest(path)
+        _write(cache, known)
+    return known[key]
+
+
 def _file_digest(path: Path) -> str:
     digest = hashlib.sha256()
     with path.open("rb") as file:

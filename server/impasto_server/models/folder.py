@@ -1,4 +1,4 @@
-"""What one diffusers folder holds, read and checked without loading a weight.
+"""What one diffusers folder holds, a model or a single part, read and checked without loading a weight.
 
 Files are untrusted: nothing outside the folder is opened, no pickle is read, no class is built that the
 family does not name, and a safetensors file is measured before a library maps it.
@@ -15,9 +15,9 @@ from impasto_protocol.errors import BadModel
 from impasto_protocol.messages import ModelInfo
 
 from impasto_server.families import Defaults, Family, FamilyMismatch, family_of
-from impasto_server.models.safetensors_file import BrokenWeights, read_header
+from impasto_server.models.safetensors_file import BrokenWeights, WeightsHeader, read_header
 
-__all__ = ["ModelFolder", "confine", "read_folder"]
+__all__ = ["ModelFolder", "PartFolder", "confine", "read_folder", "read_json", "read_part"]
 
 # A config is a few kilobytes, a tokenizer a few megabytes.
 _MAX_JSON_BYTES = 64 << 20
@@ -26,6 +26,9 @@ _LOADED = (".json", ".txt", ".safetensors")
 _WEIGHT_NAMES = ("diffusion_pytorch_model", "model")  # diffusers', transformers'
 # Half-precision copies that hubs carry beside or instead of the full ones.
 _VARIANTS = (None, "fp16", "bf16")
+_HERE = "."  # the part that is the folder itself
+
+Shapes = Mapping[str, tuple[int, ...]]  # of tensors, by name
 
 
 @dataclass(frozen=True)
@@ -34,11 +37,25 @@ class ModelFolder:
 
     variant: the suffix of its weight files ("fp16") or None. weight_values: numbers in all weights: times the
     bytes of the working dtype, that is the memory they take. files: everything a load reads, rising by name.
+    denoiser: its config. shapes: of the weights, by part ("unet"): what adapters must fit.
     """
 
     folder: Path
     family: Family
     info: ModelInfo
+    variant: str | None
+    weight_values: int
+    files: tuple[Path, ...]
+    denoiser: Mapping[str, object]
+    shapes: Mapping[str, Shapes]
+
+
+@dataclass(frozen=True, eq=False)
+class PartFolder:
+    """A folder that holds one part of a model, as `ModelMixin.save_pretrained` writes it. Fields as above."""
+
+    folder: Path
+    config: Mapping[str, object]
     variant: str | None
     weight_values: int
     files: tuple[Path, ...]
@@ -70,7 +87,7 @@ def confine(root: Path, *names: str) -> Path:
 
 def read_folder(folder: Path, model: str) -> ModelFolder:
     """Checks a diffusers folder and describes it under the id `model`. Raises `BadModel`."""
-    index = _read_json(folder, "model_index.json")
+    index = read_json(folder, "model_index.json")
     family = family_of(index)
     if family is None:
         raise BadModel(
@@ -79,19 +96,31 @@ def read_folder(folder: Path, model: str) -> ModelFolder:
         )
     parts = _components(folder, index, family)
     variant = _variant(folder, parts)
-    weights = [path for part in parts for path in _weights(folder, part, variant)]
-    values = sum(_values(folder, path) for path in weights)
+    weights = {part: _weights(folder, part, variant) for part in parts}
+    headers = {part: [_header(folder, path) for path in paths] for part, paths in weights.items()}
+    shapes = {part: {k: v for one in found for k, v in one.shapes.items()} for part, found in headers.items()}
+    values = sum(header.values for found in headers.values() for header in found)
+    denoiser = read_json(folder, f"{family.denoiser}/config.json")
     try:
-        defaults = family.defaults(
-            _read_json(folder, f"{family.denoiser}/config.json"), _read_json(folder, "vae/config.json")
-        )
+        defaults = family.defaults(denoiser, read_json(folder, "vae/config.json"))
     except FamilyMismatch as error:
         raise BadModel(f"“{folder.name}”: {error}") from error
     title, defaults = _card(folder, defaults)
     info = ModelInfo(
         model, title, family.name, defaults.native_px, defaults.steps, defaults.guidance, family.capabilities
     )
-    return ModelFolder(folder, family, info, variant, values, tuple(_files(folder, parts, weights)))
+    chosen = [path for paths in weights.values() for path in paths]
+    files = tuple(_files(folder, parts, chosen))
+    return ModelFolder(folder, family, info, variant, values, files, denoiser, shapes)
+
+
+def read_part(folder: Path) -> PartFolder:
+    """Checks the folder of a single part: config.json and weights. Raises `BadModel`."""
+    config = read_json(folder, "config.json")
+    variant = _variant(folder, [_HERE])
+    weights = _weights(folder, _HERE, variant)
+    values = sum(_header(folder, path).values for path in weights)
+    return PartFolder(folder, config, variant, values, (confine(folder, "config.json"), *weights))
 
 
 def _components(folder: Path, index: Mapping[str, object], family: Family) -> list[str]:
@@ -118,12 +147,13 @@ def _variant(folder: Path, parts: list[str]) -> str | None:
     for part in heavy:
         if not any(_weights(folder, part, variant) for variant in _VARIANTS):
             held = list((folder / part).glob("*")) if (folder / part).is_dir() else []
+            what, where = (part, f" in its {part} folder") if part != _HERE else ("weights", "")
             if any(path.suffix in _PICKLES for path in held):
                 raise BadModel(
-                    f"“{folder.name}” stores its {part} as a pickle (.bin), which can run any code. "
+                    f"“{folder.name}” stores its {what} as a pickle (.bin), which can run any code. "
                     "Impasto reads only .safetensors: get that version of the model, or convert it."
                 )
-            raise BadModel(f"“{folder.name}” has no weights in its {part} folder. Download the model again.")
+            raise BadModel(f"“{folder.name}” has no weights{where}. Download the model again.")
     raise BadModel(
         f"“{folder.name}” mixes weights of different kinds (fp16 and full). Download one kind of it."
     )
@@ -143,7 +173,7 @@ def _weights(folder: Path, part: str, variant: str | None) -> list[Path]:
 
 
 def _shards(folder: Path, part: str, index: str) -> list[Path]:
-    mapping = _read_json(folder, index).get("weight_map")
+    mapping = read_json(folder, index).get("weight_map")
     if not isinstance(mapping, dict) or not all(isinstance(name, str) for name in mapping.values()):
         raise BadModel(f"“{folder.name}”: {index} is damaged. Download the model again.")
     names = sorted(set(mapping.values()))
@@ -154,9 +184,9 @@ def _shards(folder: Path, part: str, index: str) -> list[Path]:
     return [confine(folder, part, name) for name in names]
 
 
-def _values(folder: Path, path: Path) -> int:
+def _header(folder: Path, path: Path) -> WeightsHeader:
     try:
-        return read_header(path).values
+        return read_header(path)
     except BrokenWeights as error:
         raise BadModel(f"“{folder.name}”: {path.name} {error}. Download the model again.") from error
     except OSError as error:
@@ -167,7 +197,7 @@ def _card(folder: Path, defaults: Defaults) -> tuple[str, Defaults]:
     """Title and defaults; Pocket's own card, `pocket.json`, comes before the family's."""
     if not (folder / "pocket.json").is_file():
         return folder.name, defaults
-    card = _read_json(folder, "pocket.json")
+    card = read_json(folder, "pocket.json")
     native, steps, guidance = card.get("native_px"), card.get("steps"), card.get("guidance_scale")
     return str(card.get("name", folder.name)), Defaults(
         native if isinstance(native, int) and native > 0 else defaults.native_px,
@@ -186,7 +216,8 @@ def _files(folder: Path, parts: list[str], weights: list[Path]) -> Iterator[Path
                 yield confine(folder, part, path.name)
 
 
-def _read_json(folder: Path, name: str) -> dict[str, object]:
+def read_json(folder: Path, name: str) -> dict[str, object]:
+    """A JSON table of the folder. Raises `BadModel`."""
     path = confine(folder, name)
     try:
         if path.stat().st_size > _MAX_JSON_BYTES:

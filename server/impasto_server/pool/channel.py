@@ -26,12 +26,13 @@ class Command(msgspec.Struct, frozen=True, tag_field="type"):
 
 
 class Run(Command, frozen=True, tag="run"):
-    """Run a job now. `image` and `mask` are the pixels behind the request's references."""
+    """Run a job now. `image`, `mask` and `controls` are the pixels behind the request's references."""
 
     job: str
     generate: GenerateRequest
     image: BlobRef | None = None
     mask: BlobRef | None = None
+    controls: tuple[BlobRef, ...] = ()
 
 
 class CancelRun(Command, frozen=True, tag="cancel"):
@@ -102,7 +103,7 @@ class _RunRecord(Run, frozen=True, tag="run"):
     generate: StoredRequest
 
     def plain(self) -> Run:
-        return Run(self.job, self.generate.plain(), self.image, self.mask)
+        return Run(self.job, self.generate.plain(), self.image, self.mask, self.controls)
 
 
 class _LayerRecord(StoredLayer, frozen=True):

@@ -10,6 +10,7 @@ import gc
 import logging
 import secrets
 import sys
+import time
 
 import numpy as np
 from impasto_protocol.errors import ImpastoError, InternalError, OutOfMemory
@@ -26,7 +27,7 @@ __all__ = ["Worker"]
 
 log = logging.getLogger(__name__)
 
-LOOK_FOR_MODELS_S = 10.0  # of idleness
+LOOK_FOR_MODELS_S = 10.0  # between two looks for new models and adapters, when no job runs
 NO_MEMORY = (
     "The device ran out of memory for this picture. "
     "Choose a smaller size or a smaller model, or close other programs, and try again."
@@ -52,14 +53,17 @@ class Worker:
 
     def serve(self) -> None:
         """Returns when the channel has ended or `Stop` has come."""
-        models = self._engine.models()
+        models, looked_s = self._engine.models(), time.monotonic()
         self._outbox.send(Ready(self._engine.device, models))
         try:
             while not self._inbox.stopping:
                 command = self._inbox.wait(LOOK_FOR_MODELS_S)
                 if command is not None:
                     self.run(command)
-                elif not self._inbox.stopping and (found := self._engine.models()) != models:
+                if self._inbox.stopping or time.monotonic() - looked_s < LOOK_FOR_MODELS_S:
+                    continue
+                found, looked_s = self._engine.models(), time.monotonic()
+                if found != models:
                     models = found
                     self._outbox.send(ModelsChanged(models))
         except Stopping:
@@ -87,13 +91,13 @@ class Worker:
         self._outbox.send(Ended(command.job, state, gate.device_s, layers, error))
 
     def _paint(self, command: Run, gate: Gate) -> list[StoredLayer]:
-        image = self._input(command.image)
-        mask = self._input(command.mask)
-        return [self._store(layer) for layer in self._engine.generate(command.generate, image, mask, gate)]
+        image = self._input(command.image) if command.image is not None else None
+        mask = self._input(command.mask) if command.mask is not None else None
+        controls = [self._input(ref) for ref in command.controls]
+        layers = self._engine.generate(command.generate, image, mask, gate, controls)
+        return [self._store(layer) for layer in layers]
 
-    def _input(self, ref: BlobRef | None) -> Input | None:
-        if ref is None:
-            return None
+    def _input(self, ref: BlobRef) -> Input:
         shape = (ref.height, ref.width, channels(ref.format))
         if channels(ref.format) == 1:
             shape = shape[:2]  # type: ignore[assignment]  # (H, W)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from impasto_protocol.messages import (
     Cancel,
     CanvasAck,
@@ -11,6 +13,7 @@ from impasto_protocol.messages import (
     CanvasStale,
     CanvasTiles,
     CloseCanvas,
+    Control,
     ErrorInfo,
     FetchInput,
     FetchLayer,
@@ -28,6 +31,7 @@ from impasto_protocol.messages import (
     Limits,
     ListJobs,
     ListModels,
+    Lora,
     Message,
     ModelInfo,
     ModelList,
@@ -63,6 +67,14 @@ REQUEST = GenerateRequest(
     fill="border",
     takes=3,
 )
+CONTROLLED = GenerateRequest(
+    "a house by the sea",
+    controls=(
+        Control("scribble", CanvasRef("c2", 3), 0.75, 0.25, 0.5),
+        Control("depth", InputRef(DIGEST, 512, 768, PixelFormat.DEPTH32F)),
+    ),
+    loras=(Lora("ink", -1.5),),
+)
 LAYER = LayerInfo(
     "take 1",
     -4,
@@ -72,6 +84,15 @@ LAYER = LayerInfo(
     PixelFormat.RGBA8,
     Recipe(REQUEST, "DDIMScheduler", DIGEST, {"impasto": "0.1.0", "device": "cpu"}),
     {"seam": 0.25},
+)
+CONTROLLED_LAYER = replace(
+    LAYER,
+    recipe=Recipe(
+        CONTROLLED, "DDIMScheduler", DIGEST, {"device": "cpu"}, {"control depth": DIGEST, "lora ink": DIGEST}
+    ),
+)
+MODEL_WITH_ADAPTERS = ModelInfo(
+    "pocket", "Pocket", "sd15", 256, 20, 3.0, ("text", "control"), ("scribble", "depth"), ("ink",)
 )
 ERROR = ErrorInfo("out_of_memory", "The picture is too large for this card. Choose a smaller size.")
 LIMITS = Limits(128 << 20, 16384, 16, 1 << 30, 100, 16, 150)
@@ -86,6 +107,7 @@ CLIENT: dict[str, Message] = {
     "read-canvas": ReadCanvas(1, "c1", 0, 1),
     "submit": Submit(JOB, REQUEST, "batch"),
     "submit-words": Submit(JOB, GenerateRequest("a red circle")),
+    "submit-controlled": Submit(JOB, CONTROLLED),
     "cancel": Cancel(JOB),
     "forget": Forget(JOB),
     "fetch-layer": FetchLayer(2, JOB, 1, 64, 128),
@@ -98,16 +120,22 @@ SERVER: dict[str, Message] = {
     "welcome": Welcome(
         1, "0.1.0", LIMITS, ("generate", "mask"), 42, SharedOffer("/shm/impasto", "1f-00", bytes(32))
     ),
+    "welcome-controls": Welcome(1, "0.2.0", replace(LIMITS, controls=4, loras=3), ("control", "lora"), 0),
     "canvas-ack": CanvasAck("c1", 7),
     "canvas-stale": CanvasStale("c1", 5),
     "canvas-pixels": CanvasPixels(1, "c1", 7, 0, INLINE),
     "job-changed-done": JobChanged(43, JOB, "done", (LAYER,)),
+    "job-changed-controlled": JobChanged(45, JOB, "done", (CONTROLLED_LAYER,)),
     "job-changed-failed": JobChanged(44, JOB, "failed", error=ERROR),
     "job-progress": JobProgress(JOB, "sampling", 3, 20, 0, 1.5, INLINE),
     "layer-pixels": LayerPixels(2, 64, SHARED),
     "input-pixels": InputPixels(3, 0, INLINE),
     "job-list": JobList(4, (JobSummary(JOB, "done", "a boat", 1.75e9, (LAYER,), ERROR),)),
+    "job-list-adapters": JobList(
+        5, (JobSummary(JOB, "queued", "a boat", 1.75e9, controls=("scribble", "depth"), loras=("ink",)),)
+    ),
     "model-list": ModelList(5, (ModelInfo("pocket", "Pocket", "sd15", 256, 20, 3.0, ("text", "mask")),)),
+    "model-list-adapters": ModelList(6, (MODEL_WITH_ADAPTERS,)),
     "problem": Problem("stale_canvas", "Send the picture again.", 6, JOB, "c1"),
 }
 MESSAGES = {**CLIENT, **SERVER}
