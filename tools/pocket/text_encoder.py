@@ -6,16 +6,21 @@ time on that: with a frozen, already attentive encoder shapes came out five time
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 
-from . import scenes, tokenizer
+from . import journal, scenes, tokenizer
 
 WIDTH = 128
+
+KEEP = 100.0
+"""Weight of the squared difference to the teacher's hidden states."""
+
+_NEW = {"material", "skin", "icon", "house", "boat", "tree"}
+"""Attributes that the first version's captions did not have."""
 
 
 def build(vocabulary: int, start: int, end: int) -> nn.Module:
@@ -54,49 +59,73 @@ class Reader(nn.Module):
         return {name: head(pooled) for name, head in self.heads.items()}
 
 
-def train(model: nn.Module, words, minutes: float, device: torch.device, seed: int) -> float:
-    """Teach the encoder attributes for `minutes`; returns the share of 1,000 fresh captions read without an
+def train(
+    model: nn.Module,
+    words,
+    limit_s: float,
+    device: torch.device,
+    seed: int,
+    out: Path,
+    teacher: nn.Module | None = None,
+) -> float:
+    """Teach the encoder attributes for `limit_s`; returns the share of 1,000 fresh captions read without an
     error.
+
+    With a `teacher`, an earlier encoder, the hidden states of the captions that the teacher knows stay as
+    they are, so that a UNet trained with it goes on with the new encoder from the first step.
     """
     model.to(device).train()
     reader = Reader().to(device)
-    optimizer = torch.optim.AdamW([*model.parameters(), *reader.parameters()], lr=2e-3, weight_decay=0.01)
+    rate = 1e-3 if teacher else 2e-3
+    optimizer = torch.optim.AdamW([*model.parameters(), *reader.parameters()], lr=rate, weight_decay=0.01)
     rng = np.random.default_rng(seed)
-    started, reported = time.monotonic(), time.monotonic()
-    while (spent := time.monotonic() - started) < minutes * 60:
+    began = reported = journal.seconds(device)
+    samples = 0
+    while (spent := journal.seconds(device) - began) < limit_s:
         for group in optimizer.param_groups:
-            group["lr"] = 2e-3 * min(1.0, spent / 3) * (1 - 0.98 * spent / (minutes * 60))
-        ids, told = _captions(rng, words, 64, device)
-        scores = reader(model(ids).last_hidden_state)
+            group["lr"] = rate * min(1.0, spent / 3) * (1 - 0.98 * spent / limit_s)
+        drawn, ids, told = _captions(rng, words, 64, device)
+        hidden = model(ids).last_hidden_state
+        scores = reader(hidden)
         total = sum(
             nn.functional.cross_entropy(logits, told[:, i]) for i, logits in enumerate(scores.values())
         )
+        kept = torch.zeros(())
+        if teacher:
+            known = torch.tensor([not _NEW & dict(scene.told).keys() for scene in drawn], device=device)
+            with torch.no_grad():
+                before = teacher(ids).last_hidden_state
+            kept = (hidden - before).square().mean(dim=(1, 2))[known].mean()
+            total = total + KEEP * kept
         optimizer.zero_grad(set_to_none=True)
         total.backward()
         optimizer.step()
-        if time.monotonic() - reported > 15:
-            reported = time.monotonic()
-            print(f"text encoder {spent:4.0f} s loss {float(total):.3f}", flush=True)
+        samples += len(drawn)
+        if journal.seconds(device) - reported > 15:
+            reported = journal.seconds(device)
+            journal.write(
+                out, stage="text", seconds=spent, samples=samples, loss=float(total), changed=float(kept)
+            )
     model.eval().requires_grad_(False)
     accuracy = read_accuracy(model, reader, words, device, seed + 1)
-    print(f"text encoder: {accuracy:.1%} of captions read without an error", flush=True)
+    journal.write(out, stage="text", samples=samples, read=accuracy)
     return accuracy
 
 
 @torch.no_grad()
 def read_accuracy(model: nn.Module, reader: Reader, words, device: torch.device, seed: int) -> float:
     """Share of 1,000 fresh captions of which every attribute is read right."""
-    ids, told = _captions(np.random.default_rng(seed), words, 1000, device)
+    _, ids, told = _captions(np.random.default_rng(seed), words, 1000, device)
     scores = reader(model(ids).last_hidden_state)
     right = torch.stack([logits.argmax(1) == told[:, i] for i, logits in enumerate(scores.values())])
     return float(right.all(dim=0).float().mean())
 
 
 def _captions(rng: np.random.Generator, words, count: int, device: torch.device):
-    drawn = [scenes.sample(rng, "broad" if rng.random() < 0.6 else "shapes") for _ in range(count)]
+    drawn = [scenes.sample(rng, "broad" if rng.random() < 0.6 else "figures") for _ in range(count)]
     ids = tokenizer.encode(words, [scene.caption for scene in drawn])
     told = np.stack([scenes.told_vector(scene) for scene in drawn])
-    return torch.from_numpy(ids).to(device), torch.from_numpy(told).to(device)
+    return drawn, torch.from_numpy(ids).to(device), torch.from_numpy(told).to(device)
 
 
 def load(folder: Path) -> nn.Module:

@@ -4,6 +4,8 @@ SNR.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import nn
 
@@ -28,6 +30,15 @@ CONFIG: dict[str, object] = {
     "addition_embed_type_num_heads": 4,
 }
 
+SMALL: dict[str, object] = {
+    **CONFIG,
+    "sample_size": 16,
+    "block_out_channels": (64, 96, 160),
+    "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+    "up_block_types": ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+}
+"""For 128 px: attention again at 8 × 8 and 4 × 4, where shapes need it."""
+
 OUTER = ("conv_in", "conv_out", "time_embedding", "add_embedding", "time_emb_proj")
 """Modules that AdamW trains; Muon takes the inner matrices."""
 
@@ -45,12 +56,12 @@ SCHEDULER: dict[str, object] = {
 }
 
 
-def build() -> nn.Module:
+def build(config: dict[str, object] = CONFIG) -> nn.Module:
     """A fresh UNet: latents (B, 4, H, W), timesteps (B,), hidden states (B, 32, 128) → v (B, 4, H, W)."""
     from diffusers import UNet2DConditionModel
     from diffusers.models.attention_processor import AttnProcessor
 
-    model = UNet2DConditionModel(**CONFIG)
+    model = UNet2DConditionModel(**config)
     model.set_attn_processor(
         AttnProcessor()
     )  # a sixth faster than torch's fused kernel at these small sizes on a CPU
@@ -64,22 +75,43 @@ def scheduler():
     return DDIMScheduler(**SCHEDULER)
 
 
+def timesteps(count: int, generator: torch.Generator) -> torch.Tensor:
+    """`count` stratified times in 0…1 (1 is pure noise), in random order → (count,) float32.
+
+    Half of them are uniform; half follow a triangle over 0.4…1 with its peak at 0.75, because outlines are
+    decided there and four-step sampling visits little else.
+    """
+    strata = (torch.arange(count) + torch.rand(count, generator=generator)) / count
+    strata = strata[torch.randperm(count, generator=generator)]
+    low, peak, high = 0.4, 0.75, 1.0
+    rising = (peak - low) / (high - low)
+    triangle = torch.where(
+        strata < rising,
+        low + (strata * (high - low) * (peak - low)).sqrt(),
+        high - ((1 - strata) * (high - low) * (high - peak)).sqrt(),
+    )
+    half = torch.arange(count) % 2 == 0
+    return torch.where(half, strata, triangle)
+
+
 def velocity_loss(
-    model: nn.Module,
+    predict: Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor],
     alphas: torch.Tensor,
     latents: torch.Tensor,
     hidden: torch.Tensor,
     generator: torch.Generator,
 ) -> torch.Tensor:
-    """Mean squared error of v at stratified random timesteps; `alphas` is the scheduler's ᾱ, (1000,)."""
+    """Mean squared error of v at random timesteps.
+
+    `predict` maps (noisy latents, timesteps, hidden states) to v; `alphas` is the scheduler's ᾱ, (1000,).
+    """
     count, device = len(latents), latents.device
-    strata = (torch.arange(count) + torch.rand(count, generator=generator)) / count
-    steps = (strata * len(alphas)).long().clamp(max=len(alphas) - 1).to(device)
+    steps = (timesteps(count, generator) * len(alphas)).long().clamp(max=len(alphas) - 1).to(device)
     noise = torch.randn(latents.shape, generator=generator).to(device)
     signal = alphas[steps].sqrt().view(-1, 1, 1, 1)
     sigma = (1 - alphas[steps]).sqrt().view(-1, 1, 1, 1)
     noisy = signal * latents + sigma * noise
     target = signal * noise - sigma * latents
     with torch.autocast(device.type, torch.bfloat16):
-        output = model(noisy, steps, hidden).sample
+        output = predict(noisy, steps, hidden)
     return nn.functional.mse_loss(output.float(), target)

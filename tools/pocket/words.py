@@ -47,6 +47,18 @@ circle.
 
 OBJECTS: tuple[str, ...] = (*SHAPES, "ball")
 
+SHAPE_WEIGHTS: dict[str, float] = {
+    "square": 1.8,
+    "hexagon": 1.8,
+    "circle": 1.4,
+    "ring": 1.4,
+    "cross": 1.4,
+    "star": 1.4,
+}
+"""How often a shape is drawn (1 where not named): those whose outline is hard to keep straight or round
+more often.
+"""
+
 SHAPE_NAMES: dict[str, tuple[str, ...]] = {
     "circle": ("circle", "circle", "circle", "disc", "dot"),
     "ring": ("ring", "ring", "donut"),
@@ -81,10 +93,130 @@ RELATIONS: tuple[str, ...] = ("and", "left", "right", "above", "below")
 
 GROUNDS: tuple[str, ...] = ("sea", "hills", "field", "desert", "snow")
 TIMES: tuple[str, ...] = ("day", "sunset", "night")
-EXTRAS: tuple[str, ...] = ("sun", "moon", "stars", "clouds", "mountains")
+EXTRAS: tuple[str, ...] = ("sun", "moon", "stars", "clouds", "mountains", "house", "boat", "tree")
 
-SURFACES: tuple[str, ...] = ("plain", "gradient", "texture", "photograph", "landscape")
+MATERIALS: tuple[str, ...] = ("wood", "brick", "stone", "grass", "metal", "water")
+"""What a surface is made of: the whole picture, the ground behind an object, or an object's own skin."""
+
+MATERIAL_NAMES: dict[str, tuple[str, ...]] = {
+    "wood": ("wood", "wood texture", "wooden planks", "a wooden surface"),
+    "brick": ("brick", "a brick wall", "brick texture", "bricks"),
+    "stone": ("stone", "a stone wall", "stone texture", "a stone surface"),
+    "grass": ("grass", "a lawn", "grass texture", "green grass"),
+    "metal": ("metal", "a metal surface", "metal texture", "brushed metal"),
+    "water": ("water", "water texture", "a water surface", "rippling water"),
+}
+"""How a caption may name the whole picture's material."""
+
+MADE_OF: dict[str, str] = {"wood": "wooden", "brick": "brick", "stone": "stone", "metal": "metal"}
+"""Materials an object is made of, as the adjective before its noun."""
+
+SURFACES: tuple[str, ...] = ("plain", "gradient", "texture", "photograph", "landscape", "material")
 """What lies behind the objects of a scene."""
+
+ICONS: dict[str, str] = {
+    "airplane": "airplane",
+    "anchor": "anchor",
+    "apple": "red-apple",
+    "backpack": "backpack",
+    "balloon": "balloon",
+    "banana": "banana",
+    "basketball": "basketball",
+    "bed": "bed",
+    "bee": "honeybee",
+    "bell": "bell",
+    "bicycle": "bicycle",
+    "bird": "bird",
+    "book": "closed-book",
+    "bread": "bread",
+    "bus": "bus",
+    "butterfly": "butterfly",
+    "cactus": "cactus",
+    "cake": "birthday-cake",
+    "camera": "camera",
+    "candle": "candle",
+    "car": "automobile",
+    "carrot": "carrot",
+    "castle": "castle",
+    "cat": "cat",
+    "chair": "chair",
+    "cheese": "cheese-wedge",
+    "cherries": "cherries",
+    "chicken": "rooster",
+    "cookie": "cookie",
+    "corn": "ear-of-corn",
+    "cow": "cow",
+    "crab": "crab",
+    "crown": "crown",
+    "dog": "dog",
+    "dolphin": "dolphin",
+    "door": "door",
+    "dress": "dress",
+    "drum": "drum",
+    "duck": "duck",
+    "egg": "egg",
+    "elephant": "elephant",
+    "eye": "eye",
+    "fire": "fire",
+    "fish": "fish",
+    "flower": "tulip",
+    "frog": "frog",
+    "gear": "gear",
+    "ghost": "ghost",
+    "gift": "wrapped-gift",
+    "glasses": "glasses",
+    "grapes": "grapes",
+    "guitar": "guitar",
+    "hamburger": "hamburger",
+    "hammer": "hammer",
+    "hat": "top-hat",
+    "helicopter": "helicopter",
+    "horse": "horse",
+    "key": "key",
+    "kite": "kite",
+    "ladder": "ladder",
+    "leaf": "maple-leaf",
+    "lemon": "lemon",
+    "lion": "lion",
+    "magnet": "magnet",
+    "mouse": "mouse",
+    "mushroom": "mushroom",
+    "octopus": "octopus",
+    "owl": "owl",
+    "pear": "pear",
+    "pencil": "pencil",
+    "penguin": "penguin",
+    "phone": "mobile-phone",
+    "pig": "pig",
+    "pineapple": "pineapple",
+    "pizza": "pizza",
+    "pumpkin": "jack-o-lantern",
+    "rabbit": "rabbit",
+    "rainbow": "rainbow",
+    "robot": "robot",
+    "rocket": "rocket",
+    "rose": "rose",
+    "scissors": "scissors",
+    "shirt": "t-shirt",
+    "shoe": "running-shoe",
+    "snail": "snail",
+    "snake": "snake",
+    "snowman": "snowman-without-snow",
+    "spider": "spider",
+    "strawberry": "strawberry",
+    "sunflower": "sunflower",
+    "teapot": "teapot",
+    "tent": "tent",
+    "tiger": "tiger",
+    "tomato": "tomato",
+    "train": "locomotive",
+    "trophy": "trophy",
+    "truck": "delivery-truck",
+    "turtle": "turtle",
+    "watermelon": "watermelon",
+    "whale": "spouting-whale",
+}
+"""Everyday objects by name → the icon's name in every one of `icons.SETS`."""
 
 
 def is_held_out(colour: str, shape: str, background: str) -> bool:
@@ -92,6 +224,6 @@ def is_held_out(colour: str, shape: str, background: str) -> bool:
     combine.
     """
     names = list(COLOURS)
-    if shape not in SHAPES or background not in COLOURS:
+    if colour not in COLOURS or shape not in SHAPES or background not in COLOURS:
         return False
     return (names.index(colour) + 2 * SHAPES.index(shape) + 5 * names.index(background)) % 9 == 0
