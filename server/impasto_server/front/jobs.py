@@ -69,6 +69,7 @@ DISK_RETRY_S = 1.0
 PRUNE_EVERY_S = 600.0
 LAST_WRITES_S = 2.0  # for what happened just before the end
 NEWS_OF_QUEUE_S = 0.25  # shortest time between two rounds of queue positions
+MOST_FRESH = 32  # results whose layers are found without a look into the journal
 DRAWN_SEEDS = 2**32  # what other programs use too, so that a seed can be typed there
 
 
@@ -139,6 +140,7 @@ class JobDesk:
         self._limits = limits
         self._disk_retry_s = disk_retry_s
         self._unfinished: dict[int, _Unfinished] = {}
+        self._fresh: dict[tuple[str, str], JobRecord] = {}  # just finished: about to be fetched
         self._accepting: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._subscriptions: dict[str, set[Subscription]] = {}
         self._in_order = asyncio.Lock()
@@ -233,6 +235,7 @@ class JobDesk:
                 await self.cancel(client, job)
         except UnknownJob:
             return
+        self._fresh.pop((client, job), None)
         await self._journal.forget(client, job)
 
     async def jobs(self, client: str) -> tuple[JobSummary, ...]:
@@ -244,7 +247,7 @@ class JobDesk:
 
         Raises `UnknownJob`, `BadValue` for rows or layers that are not there, `NoSuchInput`.
         """
-        record = await self._journal.known(client, job)
+        record = self._fresh.get((client, job)) or await self._journal.known(client, job)
         if not 0 <= index < len(record.layers):
             raise BadValue(f"This job has {len(record.layers)} layers; there is no number {index}.")
         return await self._rows(record.layers[index].pixels, y, height)
@@ -349,13 +352,15 @@ class JobDesk:
                 f"{self._limits.jobs} of your jobs are waiting already. Let some finish, or cancel some."
             )
         request = await self._stored(client, submit.generate, inputs)
-        record, new = await self._change(
-            lambda: self._journal.accept(client, submit.job, submit.urgency, request)
-        )
-        if new:
-            self._unfinished[record.number] = _Unfinished(record)
-            self._enqueue(record)
-            self._dispatch()
+        async with self._in_order:
+            record, new = await self._journal.accept(client, submit.job, submit.urgency, request)
+            if new:
+                self._unfinished[record.number] = _Unfinished(record)
+                self._enqueue(record)
+                self._dispatch()
+            # After the worker's first command, before anything that is still to be written: the loop keeps
+            # the order of what it is given.
+            asyncio.get_running_loop().call_soon(self._publish, record)
 
     async def _stored(self, client: str, request: GenerateRequest, inputs: Inputs) -> GenerateRequest:
         """The request with its pixels in the blob store and its seed drawn: a retry paints the same bytes."""
@@ -370,7 +375,7 @@ class JobDesk:
             kept = {role: self._put(picture) for role, picture in pictures.items()}
             return dataclasses.replace(request.with_pictures(kept), seed=seed)
 
-        return await asyncio.to_thread(store)
+        return await asyncio.to_thread(store) if pictures else store()
 
     async def _picture(
         self, client: str, named: CanvasRef | InputRef, given: Pixels | None
@@ -424,8 +429,12 @@ class JobDesk:
         """Writes the last word on a job, as soon as the disk lets it."""
         layers = ended.layers if ended is not None else ()
         error = ended.error if ended is not None else error
-        await self._persist(lambda: self._journal.finish(number, state, layers, error))
+        record = await self._persist(lambda: self._journal.finish(number, state, layers, error))
         self._unfinished.pop(number, None)
+        if record is not None and layers:
+            self._fresh[record.client, record.job] = record
+            if len(self._fresh) > MOST_FRESH:
+                del self._fresh[next(iter(self._fresh))]
 
     async def _free_device(self, client: str, job: str) -> None:
         for number, unfinished in self._unfinished.items():
