@@ -82,6 +82,25 @@ def test_backgrounds_and_objects_have_the_prompt_s_colours(painted):
     assert sum(objects) >= 8
 
 
+def test_objects_have_the_prompt_s_shape(painted):
+    found = {prompt: judge.shape_of(_object(picture).mask) for prompt, picture in painted.items()}
+    assert sum(prompt.split()[2] == shape for prompt, shape in found.items()) >= 8, found
+
+
+def test_two_objects_stand_as_the_prompt_says(paint):
+    prompts = {
+        "a red circle left of a blue square on a white background": ("red", "blue", 0),
+        "a green star right of a yellow heart on a black background": ("yellow", "green", 0),
+        "a purple diamond above an orange ring on a white background": ("purple", "orange", 1),
+        "a white cross below a red triangle on a blue background": ("red", "white", 1),
+    }
+    right = 0
+    for picture, (first, second, axis) in zip(paint(list(prompts)), prompts.values(), strict=True):
+        centres = {each.colour: each.centre for each in judge.objects(picture)}
+        right += {first, second} <= set(centres) and centres[first][axis] < centres[second][axis]
+    assert right >= 3
+
+
 def test_circles_are_rounder_than_everything_else(painted):
     roundness = {prompt: judge.roundness(_object(picture).mask) for prompt, picture in painted.items()}
     circles = [value for prompt, value in roundness.items() if "circle" in prompt]

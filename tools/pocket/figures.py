@@ -102,7 +102,7 @@ def over(rng: np.random.Generator) -> Scene:
     """
     chance = rng.random()
     colour, shape, background = _trained(rng)
-    diameter = float(rng.uniform(0.3, 0.6))
+    diameter = float(rng.uniform(0.38, 0.64))
     room = max(0.0, 1 - diameter * 1.05) / 2
     x, y = 0.5 + rng.uniform(-room, room, 2)
     item = Item(shape, colour, (float(x), float(y)), diameter, phrases.small_turn(rng))
