@@ -70,6 +70,3 @@ def sample(rng: np.random.Generator, mix: str = "broad", held_out: bool = False)
     shares = shares or {"named": 1.0}
     weights = np.array(list(shares.values()))
     return KINDS[str(rng.choice(list(shares), p=weights / weights.sum()))](rng)
-
-
-_DRAW = KINDS

@@ -39,11 +39,12 @@ def test_a_packed_training_goes_on_elsewhere(tmp_path, monkeypatch):
     assert (there / "done" / "words").exists()
     assert not (there / "done" / "data").exists()  # latents stay behind
 
+    brought = checkpoint.load(there / "unet-p.safetensors")
+    assert torch.allclose(state["average"]["weight"], brought["average"]["weight"].float(), atol=0.01)
     _training(there, 0.4)
     later = checkpoint.load(there / "unet-p.safetensors")
     assert later["done"]
     assert later["step"] > state["step"]
-    assert torch.allclose(state["average"]["weight"], later["average"]["weight"], atol=0.5)
 
 
 def test_nothing_to_unpack_is_said(tmp_path):
