@@ -371,7 +371,8 @@ def test_a_broken_net_is_not_offered_and_asked_for_by_name_says_why(
 
     harm(own_home / "controlnets" / "scribble")
     engine = DiffusionEngine(device="cpu", home=own_home)
-    assert [model.controls for model in engine.models()] == [(), ()]
+    pocket, own = engine.models()
+    assert (pocket.model, own.controls) == ("pocket", ())
     with pytest.raises(BadModel, match=words):
         paint(engine, replace(REQUEST, controls=(SCRIBBLE,)), controls=[lines()])
     paint(engine, REQUEST)

@@ -37,7 +37,12 @@ class PacedEngine:
         return [ModelInfo("paced", "Paced", "none", SIDE, STEPS, 1.0, ("text",))]
 
     def generate(
-        self, request: GenerateRequest, image: Input | None, mask: Input | None, gate: StepGate
+        self,
+        request: GenerateRequest,
+        image: Input | None,
+        mask: Input | None,
+        gate: StepGate,
+        controls: Sequence[Input] = (),
     ) -> Sequence[Layer]:
         for step in range(STEPS):
             gate.check()
