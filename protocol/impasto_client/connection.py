@@ -264,10 +264,7 @@ class Connection:
         """What came; None after a tick of silence."""
         try:
             count = self._reader.recv_into(self._wire.space())
-        except (
-            BlockingIOError,
-            socket.timeout,
-        ):  # the kernel's time-out; Python's (3.8: no TimeoutError yet)
+        except socket.timeout:  # not yet TimeoutError in Python 3.8 and 3.9
             return None
         return self._wire.received(count)
 

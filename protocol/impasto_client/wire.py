@@ -134,9 +134,8 @@ class Wire:
         messages: List[ServerMessage] = []
         if self._target > self._filled:
             self._filled += count
-            if (
-                self._filled == self._target
-            ):  # the inbox is empty: nothing can come into this buffer meanwhile
+            if self._filled == self._target:
+                # The inbox is empty: no later frame can come into this buffer while it is looked at.
                 self._frame_complete(messages, copy_below=_COPY_BELOW)
         else:
             self._end += count

@@ -156,6 +156,21 @@ def test_shared_memory_carries_pixels_both_ways(
     sharing_server.wait_for(lambda: len(sharing_server.of(Release)) == 2)  # the probe, and what was read back
 
 
+@pytest.mark.parametrize("fixture", ["server", "sharing_server"])
+def test_a_picture_is_read_into_memory_the_program_has(
+    request: pytest.FixtureRequest, connect: Connect, fixture: str
+) -> None:
+    canvas = connect(request.getfixturevalue(fixture)).canvas(*SIZE, PixelFormat.RGBA8)
+    drawn = picture(3, PixelFormat.RGBA8)
+    canvas.update(drawn)
+    target = bytearray(len(drawn))
+    canvas.read_into(memoryview(target))
+    assert target == drawn
+    for wrong in (memoryview(drawn), memoryview(bytearray(len(drawn) - 1))):
+        with pytest.raises(ValueError, match="cannot take"):
+            canvas.read_into(wrong)
+
+
 def test_segments_are_used_again_and_gone_in_the_end(
     sharing_server: ScriptedServer, connect: Connect
 ) -> None:

@@ -5,7 +5,7 @@
 #
 # STATE   folder with the parts that the run before left in its OUT; empty or missing before the first run
 # OUT     where the parts go: at most 15 MiB each, five at most
-# WHEELS  folder of wheels to install from where diffusers is missing
+# WHEELS  folder of wheels to install from where something that training needs is missing
 # ICONS   folder of rendered icons (`python -m tools.pocket icons`), for a machine without a network
 #
 # Call it until it prints "finished"; then the parts unpack to model/, controls/ and loras/:
@@ -20,7 +20,7 @@ state=$1 out=$2 wheels=${3:-} icons=${4:-}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-if [[ -n $wheels ]] && ! python3 -c 'import diffusers, peft, cairocffi' 2>/dev/null; then
+if [[ -n $wheels ]] && ! python3 -c 'import diffusers, peft, cairocffi, cv2, scipy, skimage, tokenizers' 2>/dev/null; then
   python3 -m pip install --quiet --no-index --no-deps --no-compile --target "$work/site" "$wheels"/*.whl
   export PYTHONPATH="$work/site${PYTHONPATH:+:$PYTHONPATH}"
 fi

@@ -328,7 +328,7 @@ class Connection:
             self._refuse(message, error)
         except ConnectionError:
             raise
-        except Exception:
+        except Exception:  # the outermost boundary: one message's mishap must not end the connection
             log.exception("A %s of %s failed", type(message).__name__, self._name)
             self._refuse(
                 message, InternalError("Something went wrong in Impasto's server; its log says what.")
