@@ -13,6 +13,7 @@ from impasto_server.compositing.grain import (
     noise_sigma,
     tiled,
 )
+from skimage import data
 
 from tests.compositing.scenes import FloatArray, flat_art
 
@@ -128,3 +129,28 @@ def test_the_tile_covers_the_plane_without_a_seam() -> None:
     across_seam = np.abs(plane[40] - plane[39]).mean()
     elsewhere = np.abs(plane[60] - plane[59]).mean()
     assert across_seam == pytest.approx(elsewhere, rel=0.35)
+
+
+def photograph(name: str) -> FloatArray:
+    picture = getattr(data, name)()[:400, :400]
+    colour = np.repeat(picture[:, :, None], 3, axis=2) if picture.ndim == 2 else picture
+    return np.ascontiguousarray(colour, dtype=np.float32) / np.float32(255)
+
+
+@pytest.mark.parametrize("name", ["gravel", "grass"])
+def test_texture_is_no_grain(name: str) -> None:
+    """A smooth ball on gravel would look like leather."""
+    picture = photograph(name)
+    where = np.ones(picture.shape[:2], dtype=bool)
+    assert noise_sigma(picture, where).max() > 3 / 255
+    assert measure_grain(picture, where) is None
+
+
+@pytest.mark.parametrize("name", ["brick", "chelsea", "coffee"])
+@pytest.mark.parametrize("sigma", [2.0, 4.0])
+def test_a_photographs_grain_is_measured_beside_its_texture(name: str, sigma: float) -> None:
+    clean = photograph(name)
+    noise = np.random.default_rng(5).standard_normal(clean.shape).astype(np.float32) * np.float32(sigma / 255)
+    grain = measure_grain(np.clip(clean + noise, 0, 1), np.ones(clean.shape[:2], dtype=bool))
+    assert grain is not None
+    assert grain.sigma.mean() * 255 == pytest.approx(sigma, rel=0.15)

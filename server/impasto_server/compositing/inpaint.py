@@ -36,8 +36,6 @@ from impasto_server.compositing.resample import resize
 # way.
 _IDENTITY = 0.501 / 255.0
 # Denoising strength of the second pass: enough to add detail and too little to redraw.
-# Pixels whose denoise mask is at least this had a quarter of the steps or more to become something else.
-_FREE = 0.25
 _HIRES_STRENGTH = 0.4
 
 
@@ -48,9 +46,8 @@ class WorkPass:
     image:        (h, w, 3) float32 0..1, the picture as it is (known pixels are the truth of this pass).
     filled:       (h, w, 3) float32 0..1, the picture with the masked part pre-filled: **encode this** as z₀.
                   Equals ``image`` bit for bit outside the artist's mask.
-    denoise_mask: (h, w) float32 0..1, 1 = repaint: the artist's mask grown outwards with a soft edge. For
-                  models that take a mask (9-channel UNets, ControlNet inpaint, Fill); threshold at 0.5 for a
-                  hard one.
+    denoise_mask: (h, w) float32 0..1, 1 = repaint: the artist's mask with a hardened core. For models that
+                  take a mask (9-channel UNets, ControlNet inpaint, Fill); threshold at 0.5 for a hard one.
     soft_release: (h / latent_factor, w / latent_factor) float32 0..1, the same at latent resolution.
     """
 
@@ -158,7 +155,7 @@ def plan_inpaint(
     filled = prefill(picture, soft, touched, fill)
     return InpaintPlan(
         crop=geometry,
-        base=_pass(picture, filled, soft, touched, strength, geometry.scale, latent_factor),
+        base=_pass(picture, filled, soft, touched, latent_factor),
         hires_size=geometry.hires_working,
         hires_strength=_HIRES_STRENGTH,
         strength=strength,
@@ -183,8 +180,7 @@ def hires_pass(plan: InpaintPlan, generated: FloatArray) -> WorkPass:
     content, working = geometry.hires_content, geometry.hires_working
     picture = crop(as_hwc(plan.document), geometry.context, content, working, plan.background)
     soft, touched = _working_masks(plan.mask, geometry, content, working)
-    scale = geometry.scale * content[0] / geometry.content[0]
-    second = _pass(picture, picture, soft, touched, plan.strength, scale, plan.latent_factor)
+    second = _pass(picture, picture, soft, touched, plan.latent_factor)
     base_content = np.ascontiguousarray(corrected[: geometry.content[1], : geometry.content[0]])
     enlarged = pad_to(np.clip(resize(base_content, content), 0.0, 1.0), working)
     weight = np.where(touched, np.maximum(soft, 0.5), 0.0).astype(np.float32)[:, :, None]
@@ -236,16 +232,10 @@ def _working_masks(
 
 
 def _pass(
-    picture: FloatArray,
-    filled: FloatArray,
-    soft: FloatArray,
-    touched: BoolArray,
-    strength: float,
-    scale: float,
-    latent_factor: int,
+    picture: FloatArray, filled: FloatArray, soft: FloatArray, touched: BoolArray, latent_factor: int
 ) -> WorkPass:
-    grown = masks.denoise_mask(soft, touched, masks.grow_px(strength, scale, latent_factor))
-    return WorkPass(picture, filled, grown, masks.release_mask(grown, latent_factor))
+    denoise = masks.denoise_mask(soft, touched)
+    return WorkPass(picture, filled, denoise, masks.release_mask(denoise, latent_factor))
 
 
 def _colour_matched(
@@ -255,9 +245,8 @@ def _colour_matched(
     content = plan.content_of(generated)
     working = (generated.shape[1], generated.shape[0])
     soft, touched = _working_masks(plan.mask, plan.crop, content, working)
-    scale = plan.crop.scale * content[0] / plan.crop.content[0]
-    reach_px = masks.grow_px(plan.strength, scale, plan.latent_factor)
-    free = masks.denoise_mask(soft, touched, reach_px) >= _FREE
+    release = masks.release_mask(masks.denoise_mask(soft, touched), plan.latent_factor)
+    free = masks.reach_mask(release, touched, plan.latent_factor)
     clipped = np.clip(generated, 0.0, 1.0)
     found = membrane(clipped, original, touched, free=free)
     metrics = InpaintMetrics(

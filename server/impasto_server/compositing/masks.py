@@ -1,11 +1,11 @@
 """The masks of one inpaint job, all made from the artist's.
 
-* *denoise mask*, working size: grows outwards, soft. What the model may change.
+* *denoise mask*, working size: the artist's, its core hardened. What the model may change.
 * *release mask*, latent size: the same for differential diffusion. When each latent is let go.
 * *composite alpha*, canvas size: the artist's, ramping inwards only. What reaches the document.
 
-Two masks, because a feather that straddles the border flatters edge metrics while it changes thousands of
-pixels the artist did not select.
+None reaches beyond the artist's: a feather that straddles the border flatters edge metrics while it changes
+thousands of pixels she did not select.
 """
 
 from __future__ import annotations
@@ -19,10 +19,6 @@ from impasto_server.compositing.resample import cover
 
 BoolArray = npt.NDArray[np.bool_]
 
-# Reach of the denoise mask beyond the artist's, canvas pixels: the first at strength 0, the second at 1.
-_GROW_PX = (16.0, 32.0)
-# The nearest quarter of that reach is fully repainted, the rest is the soft edge.
-_PLATEAU = 0.25
 # Inward ramp of the composite, canvas pixels.
 RAMP_PX = 8.0
 # A ramp is never longer than half of the local half-width, else a thin stroke would never become opaque.
@@ -31,6 +27,10 @@ _LOCAL_PX = 16
 # Rows beyond a strip that decide its alpha: the local half-width is looked up 16 px away and matters up to
 # 16 px.
 ALPHA_HALO_PX = 40
+# What a reduction may round to nothing is still selected.
+_LEAST = 1.0 / 255.0
+# Latents free in fewer of the steps stay too near the picture to count as repainted.
+_RELEASED = 0.25
 # Few steps cannot draw a soft edge: a 32 px ramp becomes 8 px rings at 4 steps.
 _HARD_STEPS = 4
 _TWO_LEVEL_STEPS = 8
@@ -55,39 +55,49 @@ def working_masks(mask: Raster, content: tuple[int, int]) -> tuple[FloatArray, B
     return soft, cover(mask > 0, content)
 
 
-def denoise_mask(soft: FloatArray, touched: BoolArray, grow_px: float) -> FloatArray:
-    """Where the model may repaint, (h, w) float32 0..1, from `working_masks`; ``grow_px`` in working pixels.
+def denoise_mask(soft: FloatArray, touched: BoolArray) -> FloatArray:
+    """Where the model may repaint, (h, w) float32 0..1, from `working_masks`.
 
-    1 on the selection's core (at least half of its strongest value) and on a plateau around it, then a linear
-    fall to 0 at ``grow_px``. Softer parts of a soft selection keep their own value where that is more.
+    1 on the selection's core (at least half of its strongest value), the selection's own softness elsewhere,
+    and more than 0 wherever it touches a pixel.
     """
     strongest = float(soft.max()) if soft.size else 0.0
     core = touched & (soft >= 0.5 * strongest) if strongest > 0.0 else touched
     # A selection thinner than a working pixel averages to almost nothing; hard-edged slivers count as core.
     core = core if core.any() else touched
-    distance = cv2.distanceTransform((~core).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    fall = grow_px * (1.0 - _PLATEAU)
-    grown = np.clip((grow_px + 0.5 - distance) * np.float32(1.0 / fall), 0.0, 1.0)
-    grown[core] = 1.0
-    either: FloatArray = np.maximum(grown, soft)
-    return either
-
-
-def grow_px(strength: float, scale: float, latent_factor: int) -> float:
-    """Reach of the denoise mask in working pixels; at least one latent cell."""
-    low, high = _GROW_PX
-    return max((low + (high - low) * strength) * scale, float(latent_factor))
+    denoise: FloatArray = np.where(touched, np.maximum(soft, _LEAST), 0.0).astype(np.float32)
+    denoise[core] = 1.0
+    return denoise
 
 
 def release_mask(denoise: FloatArray, latent_factor: int) -> FloatArray:
-    """``denoise`` (h, w) at latent resolution, (h / f, w / f): the strongest value in each cell.
+    """``denoise`` (h, w) at latent resolution, (h / f, w / f): its strongest value in each cell of which at
+    least half is selected, 0 in the others.
 
-    The maximum keeps every latent under the artist's mask at 1; an average would hold half-covered cells
-    back.
+    Not a cell more than is selected: what the model paints beyond is thrown away, so an object that fills
+    all it may paint on would be cut at the selection's edge.
+    Cells less than half selected keep the pre-fill, never the old content. Where a selection is thinner than
+    a cell, every cell it touches is released.
     """
     height, width = denoise.shape
     cells = denoise.reshape(height // latent_factor, latent_factor, width // latent_factor, latent_factor)
-    return np.ascontiguousarray(cells.max(axis=(1, 3)), dtype=np.float32)
+    strongest = cells.max(axis=(1, 3))
+    solid = (cells > 0.0).mean(axis=(1, 3), dtype=np.float32) >= 0.5
+    near_solid = cv2.dilate(solid.view(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
+    return np.where(solid | ~near_solid, strongest, 0.0).astype(np.float32)
+
+
+def reach_mask(release: FloatArray, touched: BoolArray, latent_factor: int) -> BoolArray:
+    """(h, w) bool: pixels that may have become something else: where the decoder looks at released cells.
+
+    Those of every cell that is released in at least a quarter of the steps, and a cell further: a latent
+    tints its neighbours' pixels.
+    """
+    free = (release >= _RELEASED).view(np.uint8)
+    grown = cv2.dilate(free, np.ones((3, 3), np.uint8))
+    pixels = np.repeat(np.repeat(grown, latent_factor, axis=0), latent_factor, axis=1).astype(bool)
+    reached: BoolArray = pixels | touched
+    return reached
 
 
 def levelled(release: FloatArray, steps: int) -> FloatArray:

@@ -1,0 +1,1 @@
+"""The plugins' archives: built from a clone, and put where the programs look for them."""
