@@ -24,7 +24,8 @@ from impasto_server.compositing import (
     plan_inpaint,
 )
 from impasto_server.compositing.context import crop
-from impasto_server.compositing.masks import composite_alpha
+from impasto_server.compositing.geometry import mask_bounds
+from impasto_server.compositing.masks import composite_alpha, ramp_px
 from impasto_server.compositing.raster import as_hwc
 
 from tests.compositing.scenes import Selection, as_document, ellipse, feathered, selections, sky, texture
@@ -244,7 +245,7 @@ def test_strips_leave_no_trace_in_the_layer(monkeypatch: pytest.MonkeyPatch) -> 
     plan = plan_inpaint(document, mask, native=200)
     generated = noise_for(plan)
     whole = finish_inpaint(plan, generated, seed=5)
-    alpha = np.rint(composite_alpha(mask) * 255)[whole.box.slices]
+    alpha = np.rint(composite_alpha(mask, ramp_px(mask_bounds(mask))) * 255)[whole.box.slices]
     assert np.array_equal(whole.layer[:, :, 3], alpha)
     monkeypatch.setattr(finish, "_STRIP_PIXELS", 310 * 7)
     in_strips = finish_inpaint(plan, generated, seed=5)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from impasto_server.compositing import masks
+from impasto_server.compositing.geometry import Box
 
 from tests.compositing.scenes import Selection, selections
 
@@ -35,6 +36,12 @@ def test_the_ramp_runs_inwards_over_eight_pixels() -> None:
     mask[:, 40:] = 255
     row = masks.composite_alpha(mask)[32]
     assert np.allclose(row[38:50], [0, 0, *((np.arange(8) + 0.5) / 8), 1, 1])
+
+
+def test_small_selections_have_short_ramps() -> None:
+    sides = [1, 80, 128, 320, 4000]
+    assert [masks.ramp_px(Box(0, 0, side, 5000)) for side in sides] == [2.0, 2.0, 3.2, 8.0, 8.0]
+    assert masks.ramp_px(Box(0, 0, 5000, 128)) == 3.2
 
 
 def test_the_canvas_edge_is_no_border_of_the_selection() -> None:

@@ -24,7 +24,7 @@ from impasto_server.compositing.grain import (
     noise_sigma,
     tiled,
 )
-from impasto_server.compositing.masks import ALPHA_HALO_PX, composite_alpha
+from impasto_server.compositing.masks import ALPHA_HALO_PX, composite_alpha, ramp_px
 from impasto_server.compositing.metrics import (
     InpaintMetrics,
     boundary_gradient_ratio,
@@ -126,7 +126,8 @@ def _alpha(target: Target, part: Box) -> FloatArray:
     """Composite alpha of ``part``; equals the same part of the whole canvas' alpha."""
     halo = part.padded(ALPHA_HALO_PX).clamped(*target.crop.canvas)
     inside = part.shifted(-halo.x, -halo.y)
-    return np.ascontiguousarray(composite_alpha(target.mask[halo.slices])[inside.slices])
+    alpha = composite_alpha(target.mask[halo.slices], ramp_px(target.crop.bounds))
+    return np.ascontiguousarray(alpha[inside.slices])
 
 
 def _grain(

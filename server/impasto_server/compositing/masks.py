@@ -14,13 +14,17 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from impasto_server.compositing.geometry import Box
 from impasto_server.compositing.raster import FloatArray, Raster, mask_values
 from impasto_server.compositing.resample import cover
 
 BoolArray = npt.NDArray[np.bool_]
 
-# Inward ramp of the composite, canvas pixels.
+# Inward ramp of the composite, canvas pixels: the longest, the shortest, and the share of the selection's
+# shorter side between them. What fills a small selection must not get a blurred rim.
 RAMP_PX = 8.0
+_SHORTEST_RAMP_PX = 2.0
+_RAMP_OF_SIDE = 1.0 / 40.0
 # A ramp is never longer than half of the local half-width, else a thin stroke would never become opaque.
 _RAMP_SHARE = 0.5
 _LOCAL_PX = 16
@@ -135,6 +139,11 @@ def hold_known(
              Taking the timestep of ``step`` instead leaves fringes (diffusers #3749).
     """
     return np.where(release >= release_thresholds(steps)[step], latents, known)
+
+
+def ramp_px(bounds: Box) -> float:
+    """The composite's ramp for a selection with these bounds, canvas pixels."""
+    return min(max(min(bounds.width, bounds.height) * _RAMP_OF_SIDE, _SHORTEST_RAMP_PX), RAMP_PX)
 
 
 def composite_alpha(mask: Raster, ramp_px: float = RAMP_PX) -> FloatArray:
