@@ -18,6 +18,8 @@ from pathlib import Path, PurePosixPath
 from impasto_protocol.errors import BadValue, ServerUnreachable
 from packaging.requirements import Requirement
 
+from impasto_server import __version__
+
 __all__ = ["STAMP", "Archive", "build_krita", "clone", "stamp_of", "vendored"]
 
 STAMP = "impasto/STAMP"
@@ -77,6 +79,7 @@ def build_krita(root: Path, wheels: Path) -> Archive:
             files[f"impasto/vendor/{package}/{name}"] = data
     for name, data in vendored(root / "constraints.txt", wheels):
         files[f"impasto/vendor/{name}"] = data
+    files["impasto/VERSION"] = f"{__version__}\n".encode()
     files["impasto/LICENSE"] = (root / "LICENSE").read_bytes()
     return Archive(files)
 
