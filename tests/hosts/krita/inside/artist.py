@@ -256,3 +256,59 @@ def draw_ring(name, x, y, radius):
     yield from pause(0.3)
     plugin().studio.poll()
     return True
+
+
+def blank_document(width, height):
+    """White paper."""
+    made = Krita.instance().createDocument(width, height, "paper", "RGBA", "U8", "", 72.0)
+    Krita.instance().activeWindow().addView(made)
+    yield from until(lambda: document() is not None and document().width() == width)
+    yield from pause(0.5)
+    plugin().studio.poll()
+    return True
+
+
+def add_layer(name):
+    here = document()
+    layer = here.createNode(name, "paintlayer")
+    here.rootNode().addChildNode(layer, None)
+    here.setActiveNode(layer)
+    here.waitForDone()
+    yield from pause(0.2)
+    plugin().studio.poll()
+    return True
+
+
+def layer_pixels(name):
+    node = document().nodeByName(name)
+    return base64.b64encode(bytes(node.pixelData(0, 0, document().width(), document().height()))).decode()
+
+
+def animate(name, frame):
+    """A layer with a keyframe at 0 and a copy of it at `frame`, which is the current one then."""
+    here = document()
+    here.setActiveNode(here.nodeByName(name))
+    yield from pause(0.2)
+    here.nodeByName(name).enableAnimation()
+    here.setCurrentTime(frame)
+    yield from pause(0.2)
+    Krita.instance().action("add_duplicate_frame").trigger()
+    yield from pause(0.3)
+    here.waitForDone()
+    return bool(here.nodeByName(name).hasKeyframeAtTime(frame))
+
+
+def frame_pixels(frame):
+    """What she sees at a time, and back."""
+    here = document()
+    now = here.currentTime()
+    here.setCurrentTime(frame)
+    yield from pause(0.4)
+    here.waitForDone()
+    here.refreshProjection()
+    here.waitForDone()
+    data = projection()
+    here.setCurrentTime(now)
+    yield from pause(0.3)
+    here.waitForDone()
+    return data

@@ -6,168 +6,21 @@ Each test is something an artist does, judged by the pixels of what she sees.
 from __future__ import annotations
 
 import base64
-import time
-import zipfile
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
-from impasto_server.plugins.archive import build_krita
 
-from tests.hosts.krita import harness
+from tests.hosts.krita.stories.artist import (
+    SIDE,
+    Artist,
+    Pixels,
+    bounding,
+    of_boxes,
+    red,
+    takes_or_failure,
+)
 from tests.hosts.server import Server
-
-pytestmark = [
-    pytest.mark.krita,
-    pytest.mark.model,
-    pytest.mark.heavy,
-    pytest.mark.skipif(bool(harness.missing()), reason=harness.missing()),
-]
-
-Pixels = npt.NDArray[np.uint8]
-SIDE = 256
-WAIT_S = 120.0
-
-
-@pytest.fixture(scope="module")
-def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The built archive, unpacked."""
-    folder = tmp_path_factory.mktemp("plugin")
-    build_krita(harness.ROOT, harness.ROOT / "build" / "vendored").write(folder / "impasto-krita.zip")
-    with zipfile.ZipFile(folder / "impasto-krita.zip") as archive:
-        archive.extractall(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("server") / "home")
-    server.start()
-    yield server
-    server.stop()
-
-
-class Artist:
-    """Krita with hands and eyes."""
-
-    def __init__(self, home: Path, plugin: Path, server: Server) -> None:
-        self._start = lambda: harness.Krita(home, plugin=plugin, environment=server.environment)
-        self.krita = self._start()
-
-    def do(self, what: str, **arguments: Any) -> Any:
-        return self.krita.call(f"artist.{what}", **arguments)
-
-    def tell(self, command: str, *words: Any) -> None:
-        self.do("say", command=command, words=list(words))
-
-    @property
-    def view(self) -> dict[str, Any]:
-        view: dict[str, Any] = self.do("view")
-        return view
-
-    def until(self, holds: Callable[[dict[str, Any]], Any], timeout_s: float = WAIT_S) -> dict[str, Any]:
-        """The first view for which `holds`."""
-        deadline = time.monotonic() + timeout_s
-        while True:
-            view = self.view
-            if holds(view):
-                return view
-            if time.monotonic() > deadline:
-                short = {name: view[name] for name in ("link", "jobs", "takes", "shown", "notice", "why_not")}
-                raise AssertionError(f"it did not come to that within {timeout_s:.0f} s: {short}")
-            time.sleep(0.05)
-
-    def open(self, width: int = SIDE, height: int = SIDE, **kind: str) -> None:
-        self.do("new_document", width=width, height=height, **kind)
-        self.until(lambda view: view["link"]["state"] == "ready" and view["document"])
-
-    def paint(self, **intent: Any) -> dict[str, Any]:
-        """Asks and waits for takes."""
-        self.do("change", **intent)
-        self.until(lambda view: view["can_start"])
-        self.tell("start")
-        return self.until(_takes_or_failure)
-
-    def apply(self) -> None:
-        before = len(self.facts["layers"])
-        self.tell("apply")
-        self.until(lambda view: (view["applied"] and len(self.facts["layers"]) != before) or view["notice"])
-
-    @property
-    def seen(self) -> Pixels:
-        """(H, W, 4) sRGB."""
-        width, height = self.facts["size"]
-        data = base64.b64decode(self.do("projection"))
-        return np.frombuffer(data, np.uint8).reshape(height, width, 4)
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        facts: dict[str, Any] = self.do("facts")
-        return facts
-
-    def close(self) -> None:
-        self.do("change", **_PLAIN)
-        self.tell("put_away")
-        self.do("close_document")
-
-    def crash_and_come_back(self) -> None:
-        self.krita.kill()
-        self.krita = self._start()
-
-
-_PLAIN = {
-    "mode": "generate",
-    "action": "fill",
-    "prompt": "",
-    "negative": "",
-    "refine_strength": 0.5,
-    "margins": [0, 0, 0, 0],
-    "steps": 0,
-    "seed": -1,
-    "takes": 1,
-    "controls": [],
-    "insert": "layer",
-}
-
-
-def _takes_or_failure(view: dict[str, Any]) -> bool:
-    failed = [job for job in view["jobs"] if job["state"] == "failed"]
-    assert not failed, failed
-    return bool(view["takes"]) and not view["jobs"]
-
-
-@pytest.fixture(scope="module")
-def krita(
-    plugin: Path, server: Server, tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
-) -> Iterator[Artist]:
-    cache = Path(pytestconfig.cache.mkdir("krita"))  # type: ignore[union-attr]
-    home = harness.throw_away(cache, tmp_path_factory.mktemp("krita") / "home")
-    artist = Artist(home, plugin, server)
-    yield artist
-    artist.krita.quit()
-
-
-@pytest.fixture
-def artist(krita: Artist) -> Iterator[Artist]:
-    yield krita
-    krita.close()
-
-
-def red(pixels: Pixels) -> npt.NDArray[np.bool_]:
-    """(H, W): where it is red."""
-    r, g, b = (pixels[:, :, channel].astype(int) for channel in range(3))
-    flags: npt.NDArray[np.bool_] = (r > 110) & (r > g + 50) & (r > b + 50)
-    return flags
-
-
-def of_boxes(*boxes: tuple[int, int, int, int]) -> npt.NDArray[np.bool_]:
-    mask = np.zeros((SIDE, SIDE), dtype=bool)
-    for x, y, width, height in boxes:
-        mask[y : y + height, x : x + width] = True
-    return mask
 
 
 @pytest.mark.parametrize(
@@ -196,20 +49,13 @@ def test_a_selection_is_filled_and_nothing_else_changes(
     assert [layer["name"] for layer in layers] == ["Background", "picture", "a red square"][-len(layers) :]
     x, y, width, height = layers[-1]["box"]
     bounds = of_boxes((x, y, width, height))
-    assert (bounds & ~_bounding(inside)).sum() == 0, "the layer is no larger than the selection"
+    assert (bounds & ~bounding(inside)).sum() == 0, "the layer is no larger than the selection"
     assert artist.facts["depth"] == facts["depth"]
     artist.do("trigger", action="edit_undo")
     assert artist.facts["layers"] == facts["layers"], "one undo step"
     assert np.array_equal(artist.seen, before)
     artist.do("trigger", action="edit_redo")
     assert np.array_equal(artist.seen, after)
-
-
-def _bounding(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    whole = np.zeros_like(mask)
-    whole[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] = True
-    return whole
 
 
 def test_a_soft_selection_stays_soft(artist: Artist) -> None:
@@ -316,7 +162,7 @@ def test_a_server_killed_in_mid_job_loses_nothing(artist: Artist, server: Server
     assert lost["jobs"], "the job is still on the list"
     assert lost["link"]["sentence"]
     server.start()
-    view = artist.until(_takes_or_failure)
+    view = artist.until(takes_or_failure)
     assert len(view["takes"]) == 2
     artist.apply()
     assert red(artist.seen)[64:192, 64:192].mean() > 0.1
