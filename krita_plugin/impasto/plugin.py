@@ -48,7 +48,8 @@ class Impasto(QtCore.QObject):
         self.host = KritaHost()
         use_language(self.host, QtCore.QLocale().name())
         home = self.host.load_setting(HOME)
-        self.studio = Studio(self.host, Path(home) if home else places.home(), on_view=self._show)
+        self.home = Path(home) if home else places.home()
+        self.studio = Studio(self.host, self.home, on_view=self._show)
         self.panels: List[Panel] = []
         self._timer = QtCore.QTimer(self)
         self._timer.timeout.connect(self._poll)

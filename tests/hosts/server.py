@@ -58,6 +58,13 @@ class Server:
             self.process.wait()
             self.process = None
 
+    def adopt(self) -> None:
+        """Another program started the one that runs now: it is ended, and one of ours takes its place."""
+        os.kill(find_server(self.home).pid, signal.SIGTERM)
+        while self._answers():
+            time.sleep(0.05)
+        self.start()
+
     def stop(self) -> None:
         if self.process is not None:
             self.process.terminate()

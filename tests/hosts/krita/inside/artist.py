@@ -312,3 +312,43 @@ def frame_pixels(frame):
     yield from pause(0.3)
     here.waitForDone()
     return data
+
+
+def draw_disc(name, x, y, radius):
+    """A layer with a white disc on it."""
+    here = document()
+    image = QtGui.QImage(here.width(), here.height(), QtGui.QImage.Format.Format_ARGB32)
+    image.fill(0)
+    painter = QtGui.QPainter(image)
+    painter.setPen(QtCore.Qt.PenStyle.NoPen)
+    painter.setBrush(QtCore.Qt.GlobalColor.white)
+    painter.drawEllipse(QtCore.QPointF(x, y), radius, radius)
+    painter.end()
+    layer = here.createNode(name, "paintlayer")
+    layer.setColorSpace("RGBA", "U8", SRGB["U8"])
+    layer.setPixelData(image.constBits().asstring(image.sizeInBytes()), 0, 0, here.width(), here.height())
+    here.rootNode().addChildNode(layer, None)
+    here.refreshProjection()
+    here.waitForDone()
+    yield from pause(0.3)
+    plugin().studio.poll()
+    return True
+
+
+def select_nothing_and_hide(name):
+    document().nodeByName(name).setVisible(False)
+    document().refreshProjection()
+    document().waitForDone()
+    return True
+
+
+def forget_and_connect_again():
+    """As if the program had been started anew: another studio, that knows of nothing."""
+    from impasto_studio.studio import Studio
+
+    it = plugin()
+    old = it.studio
+    old.close()
+    it.studio = Studio(it.host, it.home, on_view=it._show)
+    it.studio.open()
+    return True

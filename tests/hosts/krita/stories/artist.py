@@ -23,8 +23,17 @@ WAIT_S = 120.0
 class Artist:
     """Krita with hands and eyes."""
 
-    def __init__(self, home: Path, plugin: Path, server: Server) -> None:
-        self._start = lambda: harness.Krita(home, plugin=plugin, environment=server.environment)
+    def __init__(
+        self, home: Path, plugin: Path, server: Server, *, window_manager: bool = False, scale: int = 1
+    ) -> None:
+        """`scale`: of the screen's pixels to the program's."""
+        self._start = lambda: harness.Krita(
+            home,
+            plugin=plugin,
+            environment={**server.environment, **({"QT_SCALE_FACTOR": str(scale)} if scale > 1 else {})},
+            size=(1600 * scale, 1000 * scale),
+            window_manager=window_manager,
+        )
         self.krita = self._start()
 
     def do(self, what: str, **arguments: Any) -> Any:

@@ -1,0 +1,67 @@
+"""A server whose engine gives the picture back at once: `python -m tests.bench.instant`.
+
+What a round trip costs besides the model. Real front, real pool, real worker process; no torch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from impasto_protocol import places
+from impasto_protocol.messages import GenerateRequest, LayerInfo, ModelInfo, Recipe
+from impasto_server.config import Config
+from impasto_server.engine.interface import Input, Layer, StepGate
+
+
+@dataclass(frozen=True)
+class InstantEngine:
+    """Implements `interface.Engine`: the picture, inverted, since bytes that are known already cost less."""
+
+    device: str
+    home: Path
+    _results: dict[int, np.ndarray] = field(
+        default_factory=dict
+    )  # kept: new memory costs more than inverting
+
+    def models(self) -> list[ModelInfo]:
+        return [ModelInfo("pocket", "Instant", "none", 512, 1, 1.0, ("text", "image", "mask"))]
+
+    def generate(
+        self,
+        request: GenerateRequest,
+        image: Input | None,
+        mask: Input | None,
+        gate: StepGate,
+        controls: Sequence[Input] = (),
+    ) -> Sequence[Layer]:
+        assert image is not None
+        ref = image.ref
+        made = replace(
+            request, width=ref.width, height=ref.height, steps=1, guidance=1.0, image=ref, mask=None
+        )
+        info = LayerInfo(
+            "instant", 0, 0, ref.width, ref.height, ref.format, Recipe(made, "none", "0" * 64, {})
+        )
+        pixels = np.asarray(image.pixels)
+        result = self._results.setdefault(pixels.size, np.empty_like(pixels))
+        np.bitwise_xor(pixels.view(np.uint32), np.uint32(0x00FFFFFF), out=result.view(np.uint32))
+        return [Layer(info, result)]
+
+
+if __name__ == "__main__":
+    from impasto_server.front.app import serve
+    from impasto_server.pool.local import LocalPool
+
+    home = places.home()
+    pool = LocalPool(
+        ["cpu"],
+        places.blob_folder(home),
+        home,
+        engine="tests.bench.instant:InstantEngine",
+        log=places.log_folder(home) / "worker.log",
+    )
+    asyncio.run(serve(Config(home, port=0), pool))
