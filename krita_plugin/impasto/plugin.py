@@ -10,6 +10,7 @@ from impasto_studio.texts import tr
 from impasto_studio.view import View
 from krita import DockWidget, DockWidgetFactory, DockWidgetFactoryBase, Extension, Krita
 
+from .bar import SelectionBar
 from .host import KritaHost
 from .panel import Panel
 from .panel.preferences import HOME, use_language
@@ -35,7 +36,7 @@ def _actions() -> Dict[str, Action]:
         "impasto_previous_take": (tr("Impasto: Previous Take"), lambda it: it.studio.step(-1)),
         "impasto_paint_again": (tr("Impasto: Paint Active Layer Again"), lambda it: it.studio.paint_again()),
         "impasto_prompt": (tr("Impasto: Go to Prompt"), lambda it: it.focus_prompt()),
-        "impasto_live": (tr("Impasto: Live"), lambda it: it.studio.set_live(not it.studio.live)),
+        "impasto_live": (tr("Impasto: Live"), lambda it: it.studio.set_live(not it.studio.view.live)),
         "impasto_settings": (tr("Impasto: Settings…"), lambda it: it.open_settings()),
     }
 
@@ -51,6 +52,7 @@ class Impasto(QtCore.QObject):
         self.home = Path(home) if home else places.home()
         self.studio = Studio(self.host, self.home, on_view=self._show)
         self.panels: List[Panel] = []
+        self._bar = SelectionBar(lambda: self.studio, self.host.front_canvas)
         self._timer = QtCore.QTimer(self)
         self._timer.timeout.connect(self._poll)
         application = QtWidgets.QApplication.instance()
@@ -89,9 +91,17 @@ class Impasto(QtCore.QObject):
     def _show(self, view: View) -> None:
         for panel in self.panels:
             panel.show_view(view)
+        self._show_bar()
+
+    def _show_bar(self) -> None:
+        """Where the docker says all there is to say, the bar would say it twice."""
+        panel = self._panel()
+        spread = panel is not None and panel.isVisible() and not panel.folded
+        self._bar.show_view(self.studio.view, self.studio.view.settings.bar and not spread)
 
     def _poll(self) -> None:
         self.studio.poll()
+        self._show_bar()  # the docker may have been closed or folded
 
     def _pace(self, state: QtCore.Qt.ApplicationState) -> None:
         active = state == QtCore.Qt.ApplicationState.ApplicationActive

@@ -34,6 +34,7 @@ from impasto_protocol.messages import (
     Problem,
     Release,
     ServerMessage,
+    ThumbnailPixels,
     Welcome,
 )
 from impasto_protocol.rasters import PixelFormat, raster_size
@@ -230,7 +231,7 @@ class Connection:
                 self._outgoing.release(message.name)
             return
         pixels: Optional[Pixels] = None
-        if isinstance(message, (CanvasPixels, LayerPixels, InputPixels)):
+        if isinstance(message, (CanvasPixels, LayerPixels, ThumbnailPixels, InputPixels)):
             pixels = message.pixels
             message = replace(message, pixels=self._taken(pixels, partial(land, message.request)))
         elif isinstance(message, JobProgress) and message.preview is not None:

@@ -14,10 +14,9 @@ import contextlib
 import secrets
 import threading
 import time
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Callable, Dict, Iterator, List, Optional, Set, Tuple, Union, cast
+from typing import Callable, Dict, Iterator, List, Optional, Tuple, Union, cast
 
 from impasto_protocol import places
 from impasto_protocol.errors import (
@@ -25,15 +24,14 @@ from impasto_protocol.errors import (
     ImpastoError,
     MalformedFrame,
     ServerUnreachable,
-    Unauthorized,
     UnknownCanvas,
     UnknownJob,
-    VersionUnsupported,
     from_code,
 )
 from impasto_protocol.messages import (
     FINAL_STATES,
     PROTOCOL_VERSION,
+    Annotate,
     Cancel,
     CanvasAck,
     CanvasPixels,
@@ -42,6 +40,7 @@ from impasto_protocol.messages import (
     ClientMessage,
     FetchInput,
     FetchLayer,
+    FetchThumbnail,
     Forget,
     GenerateRequest,
     Hello,
@@ -61,99 +60,23 @@ from impasto_protocol.messages import (
     ReadCanvas,
     ServerMessage,
     Submit,
+    ThumbnailPixels,
     Welcome,
 )
-from impasto_protocol.rasters import PixelFormat, row_size
+from impasto_protocol.rasters import PixelFormat, raster_size, row_size
 
 from impasto_client.canvas import Canvas, bands
 from impasto_client.connection import Connection
 from impasto_client.discovery import ServerAddress, client_id, find_server
+from impasto_client.jobs import Job, JobBook, Layer, OnProgress, Record, Unaccepted
+from impasto_client.link import HOPELESS, Link
 from impasto_client.questions import Questions
 
 __all__ = ["Canvas", "Job", "Layer", "Session"]
 
 WAIT_S = 30.0  # for an answer, reconnecting included
-_FIRST_PAUSE_S = 0.1
-_LONGEST_PAUSE_S = 5.0
-_RESUBMITS = 5  # of one job, when the server says its canvas is stale
-_HOPELESS = (Unauthorized, VersionUnsupported)  # not mended by trying the same again
 
 Listener = Callable[[Union[JobChanged, JobProgress]], None]
-OnProgress = Callable[[JobProgress], None]
-
-
-@dataclass(frozen=True)
-class Layer:
-    """A layer of a result, with its pixels: `info.width` × `info.height` in `info.format`."""
-
-    info: LayerInfo
-    pixels: bytes
-
-
-@dataclass
-class _Record:
-    """What the session knows of a job. Changed under the session's lock only."""
-
-    state: str = "queued"
-    layers: Tuple[LayerInfo, ...] = ()
-    error: Optional[ImpastoError] = None
-    progress: Optional[JobProgress] = None
-
-
-@dataclass
-class _Unaccepted:
-    """A job the server has not said yes to. Holds the pictures, so that they can be sent again."""
-
-    request: GenerateRequest
-    urgency: str
-    pictures: Dict[str, Tuple[Canvas, bytes]]  # by role, see `GenerateRequest.pictures`
-    attempts: int = 0
-
-
-class Job:
-    """A job of this client, by its id; made by `Session.submit` and `Session.job`."""
-
-    def __init__(self, session: "Session", job: str) -> None:
-        self.id = job
-        self._session = session
-
-    @property
-    def state(self) -> str:
-        """queued, running, done, failed or cancelled, as far as is known here."""
-        return self._session.record(self.id).state
-
-    @property
-    def layers(self) -> Tuple[LayerInfo, ...]:
-        """The layers of the result; empty until it is done."""
-        return self._session.record(self.id).layers
-
-    @property
-    def error(self) -> Optional[ImpastoError]:
-        """Why it failed or was refused."""
-        return self._session.record(self.id).error
-
-    @property
-    def progress(self) -> Optional[JobProgress]:
-        """The newest progress, if there was any."""
-        return self._session.record(self.id).progress
-
-    def wait(
-        self, timeout_s: Optional[float] = None, on_progress: Optional[OnProgress] = None
-    ) -> List[Layer]:
-        """The layers with their pixels; an empty list when the job was cancelled.
-
-        `on_progress` is called on the waiting thread, with the newest progress only. Raises what made the job
-        fail, TimeoutError after `timeout_s`, `ServerUnreachable` when reconnecting is hopeless.
-        """
-        return self._session.wait_for(self.id, timeout_s, on_progress)
-
-    def cancel(self) -> None:
-        """Asks the server to stop; idempotent. `wait` returns when it has."""
-        self._session.cancel(self.id)
-
-    def forget(self) -> None:
-        """The result is in the document: the server may drop it."""
-        self._session.forget(self.id)
 
 
 class Session:
@@ -170,24 +93,17 @@ class Session:
     ) -> None:
         self.client = client
         self.name = name
-        self.last_event = last_event  # newest JobChanged.event seen; keep it to resume in another process
         self._find = find
         self._listener = listener
         self._shared_memory = shared_memory
         self._uploads = threading.RLock()  # held while canvases and submits are sent: they stay in order
         lock = threading.RLock()  # guards all below
         self._changed = threading.Condition(lock)  # notified at each change
-        self._work = threading.Condition(lock)  # notified when there is something for the keeper to do
-        self._connection: Optional[Connection] = None
-        self._fatal: Optional[ImpastoError] = None
-        self._closed = False
-        self._records: Dict[str, _Record] = {}
-        self._unaccepted: Dict[str, _Unaccepted] = {}
-        self._again: Set[str] = set()  # unaccepted jobs to submit again
-        self._cancelled: Set[str] = set()  # asked for, not yet known to be final
+        self._link = Link(lock, self._changed, self._connect, self._is_behind, self._catch_up)
+        self._book = JobBook(last_event)
+        self._unaccepted = self._book.unaccepted
         self._questions = Questions()
         self._canvases: Dict[str, Canvas] = {}
-        self._keeper = threading.Thread(target=self._keep_connected, name="impasto-session", daemon=True)
 
     @classmethod
     def connect(
@@ -196,6 +112,7 @@ class Session:
         name: str = "impasto cli",
         client_id: Optional[str] = None,
         *,
+        program: str = "",
         address: Optional[ServerAddress] = None,
         last_event: int = 0,
         listener: Optional[Listener] = None,
@@ -203,15 +120,14 @@ class Session:
     ) -> "Session":
         """Connects to the server of `home` (default: `places.home()`), or to `address`.
 
-        `client_id`: 32 hex digits, to which jobs belong; None takes the home's own. Raises
-        `ServerUnreachable`, `Unauthorized`, `VersionUnsupported`.
+        `client_id`: 32 hex digits, to which jobs belong; None takes what this home keeps for `program`
+        ("krita"; empty: the command line). Raises `ServerUnreachable`, `Unauthorized`, `VersionUnsupported`.
         """
         folder = places.home() if home is None else home
         find = partial(find_server, folder) if address is None else (lambda: address)
-        client = client_id if client_id is not None else _client_id(folder)
+        client = client_id if client_id is not None else _client_id(folder, program)
         session = cls(find, client, name, last_event, listener, shared_memory)
-        session._connect()
-        session._keeper.start()
+        session._link.connect()
         return session
 
     def __enter__(self) -> "Session":
@@ -222,24 +138,21 @@ class Session:
 
     def close(self) -> None:
         """Ends the connection and the threads. Jobs go on. Idempotent."""
-        with self._changed:
-            self._closed = True
-            connection = self._connection
-            self._changed.notify_all()
-            self._work.notify_all()
-        if connection is not None:
-            connection.close()
-        if self._keeper.is_alive() and self._keeper is not threading.current_thread():
-            self._keeper.join(WAIT_S)
+        self._link.close()
 
     @property
     def connected(self) -> bool:
-        return self._connection is not None
+        return self._link.connection is not None
+
+    @property
+    def last_event(self) -> int:
+        """Newest JobChanged.event seen; keep it to resume in another process."""
+        return self._book.last_event
 
     @property
     def welcome(self) -> Welcome:
         """What the server said of itself: version, limits, capabilities. Raises `ServerUnreachable`."""
-        return self._connected(WAIT_S).welcome
+        return self._link.connected(WAIT_S).welcome
 
     # ── canvases ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -271,15 +184,19 @@ class Session:
     def uploading(self) -> Iterator[Optional[Connection]]:
         """The right to send canvases and submits, in order; None without a connection."""
         with self._uploads:
-            yield self._connection
+            yield self._link.connection
 
     # ── jobs ─────────────────────────────────────────────────────────────────────────────────────────────
 
     def submit(
-        self, generate: GenerateRequest, urgency: str = "interactive", job: Optional[str] = None
+        self,
+        generate: GenerateRequest,
+        urgency: str = "interactive",
+        job: Optional[str] = None,
+        note: str = "",
     ) -> Job:
         """Asks for a job; returns at once. Its pictures are references of `Canvas.update`, or of the
-        journal.
+        journal. `note` (64 KiB at most) is kept with the job; `JobSummary.note` has it.
 
         What the server says against it is raised by `Job.wait`. Without a connection the job is submitted as
         soon as there is one. Raises `StaleCanvas` or `UnknownCanvas` for a reference that is not to be had
@@ -289,9 +206,8 @@ class Session:
         name = job if job is not None else secrets.token_hex(16)
         with self._uploads:
             with self._changed:
-                self._records.setdefault(name, _Record())
-                self._unaccepted[name] = _Unaccepted(generate, urgency, pictures)
-            self._submit(name, self._connection)
+                self._book.submitted(name, Unaccepted(generate, urgency, note, pictures))
+            self._submit(name, self._link.connection)
         return Job(self, name)
 
     def job(self, job: str) -> Job:
@@ -303,9 +219,24 @@ class Session:
         reply = self._ask(ListJobs, timeout_s)
         if not isinstance(reply, JobList):
             raise _unexpected(reply)
-        for summary in reply.jobs:
-            self._learn(summary)
+        with self._changed:
+            for summary in reply.jobs:
+                self._book.learn(summary)
+            self._changed.notify_all()
         return list(reply.jobs)
+
+    def annotate(self, job: str, note: str, timeout_s: float = WAIT_S) -> None:
+        """Replaces the note of a job; on the server's disk when it returns. Raises `UnknownJob`, `BadValue`
+        and, without a connection after `timeout_s`, `ServerUnreachable`."""
+        with self._uploads:  # a submit that is just being sent has gone, and is followed by this
+            unaccepted = self._unaccepted.get(job)
+            if unaccepted is not None:
+                unaccepted.note = note
+        try:
+            self._ask(lambda number: Annotate(number, job, note), timeout_s)
+        except UnknownJob:
+            if job not in self._unaccepted:  # else it is about to be submitted again, with this note
+                raise
 
     def models(self, timeout_s: float = WAIT_S) -> List[ModelInfo]:
         """The models the server can paint with."""
@@ -333,6 +264,18 @@ class Session:
         row = row_size(info.width, info.format)
         return Layer(info, self._ask_rows(question, LayerPixels, info.height, row, timeout_s))
 
+    def thumbnail(
+        self, job: str, index: int, longest_px: int, timeout_s: float = WAIT_S
+    ) -> Tuple[int, int, PixelFormat, bytes]:
+        """A small copy of a result layer: width, height, RGBA8 and the pixels, straight alpha. `longest_px`
+        from 16 to 512. Raises `UnknownJob`, `BadValue`, `NoSuchInput`."""
+        reply = self._ask(lambda number: FetchThumbnail(number, job, index, longest_px), timeout_s)
+        if not isinstance(reply, ThumbnailPixels):
+            raise _unexpected(reply)
+        pixels = reply.pixels
+        size = raster_size(pixels.width, pixels.height, pixels.format)
+        return pixels.width, pixels.height, pixels.format, _pixels(reply, ThumbnailPixels, size)
+
     def fetch_input(self, ref: InputRef, timeout_s: float = WAIT_S) -> bytes:
         """The pixels of an image or mask a job of this client used. Raises `NoSuchInput`."""
 
@@ -342,25 +285,24 @@ class Session:
         row = row_size(ref.width, ref.format)
         return self._ask_rows(question, InputPixels, ref.height, row, timeout_s)
 
-    def record(self, job: str) -> _Record:
+    def record(self, job: str) -> Record:
         """A copy of what is known of a job."""
         with self._changed:
-            return replace(self._records.get(job, _Record()))
+            return self._book.record(job)
 
     def cancel(self, job: str) -> None:
         with self._changed:
-            if self._records.setdefault(job, _Record()).state in FINAL_STATES:
+            if not self._book.wants_cancel(job):
                 return
-            self._cancelled.add(job)
-            connection = self._connection
+            connection = self._link.connection
         if connection is not None:
             with contextlib.suppress(ServerUnreachable):  # said again after reconnecting
                 connection.post(Cancel(job))
 
     def forget(self, job: str) -> None:
-        self._connected(WAIT_S).send(Forget(job))
+        self._link.connected(WAIT_S).send(Forget(job))
         with self._changed:
-            self._records.pop(job, None)
+            self._book.records.pop(job, None)
 
     def wait_for(
         self, job: str, timeout_s: Optional[float], on_progress: Optional[OnProgress]
@@ -370,8 +312,7 @@ class Session:
         while True:
             with self._changed:
                 self._changed.wait_for(partial(self._news, job, shown, on_progress), _left(deadline))
-                record = replace(self._records.get(job, _Record()))
-                fatal = self._fatal
+                record, fatal = self._book.record(job), self._link.fatal
             if on_progress is not None and record.progress is not None and record.progress is not shown:
                 shown = record.progress
                 on_progress(shown)
@@ -385,9 +326,10 @@ class Session:
                 raise TimeoutError(f"the job is still {record.state}")
 
     def _news(self, job: str, shown: Optional[JobProgress], on_progress: Optional[OnProgress]) -> bool:
-        record = self._records.get(job, _Record())
+        record = self._book.record(job)
         moved = on_progress is not None and record.progress is not shown
-        return moved or record.error is not None or record.state in FINAL_STATES or self._fatal is not None
+        over = record.error is not None or record.state in FINAL_STATES
+        return moved or over or self._link.fatal is not None
 
     # ── submitting ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -406,7 +348,7 @@ class Session:
         """Sends an unaccepted job and the pictures it needs. Only under the upload lock."""
         with self._changed:
             unaccepted = self._unaccepted.get(job)
-            self._again.discard(job)
+            self._book.again.discard(job)
         if unaccepted is None or connection is None:
             return
         try:
@@ -415,18 +357,13 @@ class Session:
                 for role, (canvas, picture) in unaccepted.pictures.items()
             }
             generate = unaccepted.request.with_pictures(refs)
-            connection.send(Submit(job, generate, unaccepted.urgency))
+            connection.send(Submit(job, generate, unaccepted.urgency, unaccepted.note))
         except ServerUnreachable:
             return  # the keeper submits it again
         except ImpastoError as error:
-            self._refused(job, error)
-
-    def _refused(self, job: str, error: ImpastoError) -> None:
-        with self._changed:
-            self._unaccepted.pop(job, None)
-            record = self._records.setdefault(job, _Record())
-            record.state, record.error = "failed", error
-            self._changed.notify_all()
+            with self._changed:
+                self._book.refuse(job, error)
+                self._changed.notify_all()
 
     # ── questions ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -439,7 +376,7 @@ class Session:
         """The answer to a question; asked again on the next connection when this one breaks."""
         deadline = time.monotonic() + timeout_s
         while True:
-            connection = self._connected(max(0.0, deadline - time.monotonic()))
+            connection = self._link.connected(max(0.0, deadline - time.monotonic()))
             left_s = max(0.0, deadline - time.monotonic())
             answer = self._questions.ask(connection, question, left_s, target)
             if answer is not None:
@@ -482,7 +419,7 @@ class Session:
             return
         with self._changed:
             if isinstance(message, (JobChanged, JobProgress)):
-                self._heard_of_job(message)
+                self._book.heard(message)
             elif isinstance(message, Problem):
                 self._heard_problem(message)
             elif isinstance(message, (CanvasAck, CanvasStale)):
@@ -495,53 +432,15 @@ class Session:
         if self._listener is not None and isinstance(message, (JobChanged, JobProgress)):
             self._listener(message)
 
-    def _heard_of_job(self, message: Union[JobChanged, JobProgress]) -> None:
-        record = self._records.setdefault(message.job, _Record())
-        self._unaccepted.pop(message.job, None)
-        if isinstance(message, JobProgress):
-            record.progress = message
-            if record.state == "queued" and message.stage != "waiting":
-                record.state = "running"
-            return
-        self.last_event = max(self.last_event, message.event)
-        record.state, record.layers = message.state, message.layers
-        if message.error is not None:
-            record.error = from_code(message.error.code, message.error.sentence)
-        if message.state in FINAL_STATES:
-            self._cancelled.discard(message.job)
-
     def _heard_problem(self, problem: Problem) -> None:
         error = from_code(problem.code, problem.sentence)
         if problem.job is not None:
-            self._heard_refusal(problem.job, error)
+            if self._book.heard_refusal(problem.job, error):
+                self._link.has_errands()  # this thread must not send pictures
         elif problem.canvas is not None and problem.canvas in self._canvases:
             self._canvases[problem.canvas].heard_problem(error)
-        elif isinstance(error, _HOPELESS):
-            self._fatal = error
-            self._work.notify_all()
-
-    def _heard_refusal(self, job: str, error: ImpastoError) -> None:
-        unaccepted = self._unaccepted.get(job)
-        if unaccepted is not None and error.code in ("stale_canvas", "unknown_canvas"):
-            unaccepted.attempts += 1
-            if unaccepted.attempts <= _RESUBMITS:
-                for canvas, _ in unaccepted.pictures.values():
-                    canvas.heard_stale()
-                self._again.add(job)  # by the keeper: this thread must not send pictures
-                self._work.notify_all()
-                return
-        self._cancelled.discard(job)
-        if unaccepted is not None or isinstance(error, UnknownJob):
-            self._refused(job, error)
-
-    def _learn(self, summary: JobSummary) -> None:
-        with self._changed:
-            record = self._records.setdefault(summary.job, _Record())
-            if record.state not in FINAL_STATES:
-                record.state, record.layers = summary.state, summary.layers
-                if summary.error is not None:
-                    record.error = from_code(summary.error.code, summary.error.sentence)
-                self._changed.notify_all()
+        elif isinstance(error, HOPELESS):
+            self._link.give_up(error)
 
     # ── staying connected ────────────────────────────────────────────────────────────────────────────────
 
@@ -551,10 +450,7 @@ class Session:
         try:
             with self._uploads:
                 self._restore(connection)
-                with self._changed:
-                    self._connection = connection
-                    closed = self._closed
-                    self._changed.notify_all()
+                closed = self._link.established(connection)
         except ServerUnreachable:
             connection.close()
             raise
@@ -568,7 +464,7 @@ class Session:
         are.
         """
         with self._changed:
-            unaccepted, cancelled = list(self._unaccepted), list(self._cancelled)
+            unaccepted, cancelled = list(self._unaccepted), list(self._book.cancelled)
             canvases = list(self._canvases.values())
         for job in unaccepted:
             self._submit(job, connection)
@@ -578,61 +474,24 @@ class Session:
             canvas.restore(connection)
 
     def _lost(self, connection: Connection, _reason: Optional[ImpastoError] = None) -> None:
-        with self._changed:
-            if self._connection is connection:
-                self._connection = None
-                self._changed.notify_all()
-                self._work.notify_all()
+        self._link.lost(connection)
         self._questions.connection_ended(connection)
 
-    def _connected(self, timeout_s: float) -> Connection:
-        """The connection, waited for. Raises `ServerUnreachable`, or why there can be none."""
+    def _is_behind(self) -> bool:
+        """Whether jobs are to be submitted again. Under the lock."""
+        return bool(self._book.again)
+
+    def _catch_up(self) -> None:
         with self._changed:
-            self._changed.wait_for(
-                lambda: self._connection is not None or self._fatal is not None or self._closed, timeout_s
-            )
-            if self._connection is not None:
-                return self._connection
-            if self._fatal is not None:
-                raise self._fatal
-        raise ServerUnreachable("There is no connection to the server. Start it with “impasto serve”.")
-
-    def _keep_connected(self) -> None:
-        """The session's own thread: connects again, submits again."""
-        pause_s, since = _FIRST_PAUSE_S, time.monotonic()
-        while True:
-            with self._changed:
-                self._work.wait_for(lambda: self._closed or self._connection is None or bool(self._again))
-                connection, again = self._connection, list(self._again)
-                if self._closed or self._fatal is not None:
-                    return
-                if connection is None and time.monotonic() - since < _LONGEST_PAUSE_S:  # it failed at once
-                    self._work.wait_for(lambda: self._closed, pause_s)
-                    pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
-                elif connection is None:
-                    pause_s = _FIRST_PAUSE_S
-            if connection is not None:
-                self._submit_all(again)
-                continue
-            since = time.monotonic()
-            try:
-                self._connect()
-            except _HOPELESS as error:
-                with self._changed:
-                    self._fatal = error
-                    self._changed.notify_all()
-            except ImpastoError:
-                continue  # not there yet
-
-    def _submit_all(self, jobs: List[str]) -> None:
+            again = list(self._book.again)
         with self._uploads:
-            for job in jobs:
-                self._submit(job, self._connection)
+            for job in again:
+                self._submit(job, self._link.connection)
 
 
-def _client_id(home: Path) -> str:
+def _client_id(home: Path, program: str) -> str:
     try:
-        return client_id(home)
+        return client_id(home, program)
     except OSError as error:
         raise BadValue(f"The folder {home} cannot be written. Set IMPASTO_HOME to one that can.") from error
 

@@ -19,6 +19,9 @@ from .rasters import PixelFormat
 
 PROTOCOL_VERSION = 1
 TILE_PX = 64  # side of a canvas tile
+NOTE_BYTES = 64 << 10  # longest note of a job, in UTF-8
+THUMBNAIL_PX = (16, 512)  # smallest and largest `FetchThumbnail.longest_px`
+LARGEST_SCALE = 8  # how many times as large upscaling makes a picture at most
 
 
 # ── parts ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -97,9 +100,16 @@ class Lora:
 class GenerateRequest:
     """All that decides a picture. Pure data, comparable; two equal requests on one machine paint equal bytes.
 
-    Text to image without `image`; img2img with `image`; inpainting with `image` and `mask`; `controls` and
-    `loras` with each of them. A zero, a negative number or None in a field that says so leaves the choice to
-    the model; the recipe that comes back has the number that was used.
+    Text to image without `image`; img2img with `image`; upscaling with `image`, no `mask` and another size;
+    inpainting with `image` and `mask`; `controls` and `loras` with each of them, upscaling excepted. A zero,
+    a negative number or None in a field that says so leaves the choice to the model; the recipe that comes
+    back has the number that was used.
+
+    Upscaling makes the picture 1 to 8 times as large, in its own proportions, then repaints it in tiles at
+    `strength`; 0 only resamples.
+
+    With `make_map` nothing is painted: the result's only layer is the control map of that kind, made from
+    `image` at its size. Of the other fields only `image` counts then.
     """
 
     prompt: str
@@ -117,6 +127,7 @@ class GenerateRequest:
     takes: int = 1  # pictures of one request: seed, seed+1, …
     controls: Tuple[Control, ...] = ()
     loras: Tuple[Lora, ...] = ()
+    make_map: str = ""  # one of `Welcome.maps`; empty: paint
 
     @property
     def pictures(self) -> Dict[str, Union[CanvasRef, InputRef]]:
@@ -140,8 +151,8 @@ class Recipe:
     """A request with every choice made, and what it ran on: enough to paint the same bytes again."""
 
     request: GenerateRequest  # no zeros left; pictures as InputRef; takes = 1
-    sampler: str  # class name of the diffusers scheduler
-    model_digest: str  # SHA-256 over the model folder's files
+    sampler: str  # class name of the diffusers scheduler; empty for a control map
+    model_digest: str  # SHA-256 over the model folder's files; empty for a control map
     software: Dict[str, str] = field(default_factory=dict)  # impasto, torch, diffusers: versions; device
     adapters: Dict[str, str] = field(default_factory=dict)  # SHA-256 of each "control KIND", "lora NAME" used
 
@@ -178,6 +189,8 @@ class JobSummary:
     error: Optional[ErrorInfo] = None
     controls: Tuple[str, ...] = ()  # kinds
     loras: Tuple[str, ...] = ()  # names
+    note: str = ""  # see `Submit.note`
+    urgency: str = "interactive"
 
 
 @dataclass(frozen=True)
@@ -190,7 +203,7 @@ class ModelInfo:
     native_px: int  # side of the square the model was trained at
     default_steps: int
     default_guidance: float
-    capabilities: Tuple[str, ...]  # of: text, image, mask, control, lora
+    capabilities: Tuple[str, ...]  # of: text, image, mask, control, lora, upscale
     controls: Tuple[str, ...] = ()  # kinds of control image there is a ControlNet for
     loras: Tuple[str, ...] = ()  # names of the LoRAs that fit
 
@@ -295,6 +308,17 @@ class Submit:
     job: str  # 32 hex digits
     generate: GenerateRequest
     urgency: str = "interactive"  # interactive | batch
+    note: str = ""  # the program's own, kept with the job and never looked into; see NOTE_BYTES
+
+
+@dataclass(frozen=True)
+class Annotate:
+    """Replaces the note of a job of this client. The answer is a JobList of that job alone, as it is now."""
+
+    type: ClassVar[str] = "annotate"
+    request: int
+    job: str
+    note: str
 
 
 @dataclass(frozen=True)
@@ -321,6 +345,17 @@ class FetchLayer:
     layer: int
     y: int  # px, first row wanted
     height: int
+
+
+@dataclass(frozen=True)
+class FetchThumbnail:
+    """A small copy of a result layer, for a list of results."""
+
+    type: ClassVar[str] = "fetch-thumbnail"
+    request: int
+    job: str
+    layer: int
+    longest_px: int  # 16 … 512: the longer side of the copy; a layer that is smaller keeps its size
 
 
 @dataclass(frozen=True)
@@ -363,9 +398,10 @@ class Welcome:
     protocol: int  # the version spoken from here on: the smaller of both
     server: str  # version of impasto
     limits: Limits
-    capabilities: Tuple[str, ...]  # of: generate, image, mask, control, lora, shared-memory
+    capabilities: Tuple[str, ...]  # of: generate, image, mask, control, lora, upscale, shared-memory
     last_event: int  # newest event of this client; what it missed follows as JobChanged
     shared: Optional[SharedOffer] = None
+    maps: Tuple[str, ...] = ()  # kinds of control map the server can make of a picture
 
 
 @dataclass(frozen=True)
@@ -445,6 +481,15 @@ class LayerPixels:
 
 
 @dataclass(frozen=True)
+class ThumbnailPixels:
+    """Reply to FetchThumbnail: rgba8 with straight alpha, the layer's proportions."""
+
+    type: ClassVar[str] = "thumbnail-pixels"
+    request: int
+    pixels: Pixels
+
+
+@dataclass(frozen=True)
 class InputPixels:
     """Reply to FetchInput."""
 
@@ -456,7 +501,7 @@ class InputPixels:
 
 @dataclass(frozen=True)
 class JobList:
-    """Reply to ListJobs: the client's own jobs, oldest first."""
+    """Reply to ListJobs: the client's own jobs, oldest first. Reply to Annotate: the one job."""
 
     type: ClassVar[str] = "job-list"
     request: int
@@ -493,9 +538,11 @@ ClientMessage = Union[
     CloseCanvas,
     ReadCanvas,
     Submit,
+    Annotate,
     Cancel,
     Forget,
     FetchLayer,
+    FetchThumbnail,
     FetchInput,
     ListJobs,
     ListModels,
@@ -509,6 +556,7 @@ ServerMessage = Union[
     JobChanged,
     JobProgress,
     LayerPixels,
+    ThumbnailPixels,
     InputPixels,
     JobList,
     ModelList,

@@ -18,6 +18,7 @@ __all__ = [
     "controlnet_folder",
     "home",
     "journal_file",
+    "launch_file",
     "lock_file",
     "log_folder",
     "lora_folder",
@@ -79,9 +80,16 @@ def log_folder(home: Path) -> Path:
     return home / "log"
 
 
-def client_id_file(home: Path) -> Path:
-    """Who the command line is, for the journal: 32 hex digits."""
-    return home / "client-id"
+def client_id_file(home: Path, program: str = "") -> Path:
+    """Who the program is, for the journal: 32 hex digits. `program` is a short name, empty for the command
+    line.
+    """
+    return home / (f"client-id-{program}" if program else "client-id")
+
+
+def launch_file(home: Path) -> Path:
+    """JSON with the command that started the last server, for programs that start it; 0600."""
+    return home / "launch.json"
 
 
 def config_file(home: Path) -> Path:

@@ -454,3 +454,49 @@ def test_progress_elsewhere_than_on_a_terminal_is_lines() -> None:
     line.end()
     assert stream.getvalue().splitlines() == ["Sampling 0/100", "Decoding 100/100"]
     assert [remaining(s) for s in (5, 65, 3700)] == ["5 s", "1 min 5 s", "1 h 1 min"]
+
+
+def test_a_scaled_picture_stands_for_itself(server: Path, tmp_path: Path, photo: Path) -> None:
+    out = tmp_path / "out.png"
+    assert main(["generate", "--image", str(photo), "--scale", "2.5", "--out", str(out)]) == 0
+    with Image.open(out) as image:
+        assert image.size == (240, 160)
+        assert image.mode == "RGBA"  # what the fake engine paints: noise, transparent parts included
+    request = read_recipe(out).request
+    assert (request.width, request.height, request.strength) == (240, 160, 0.3)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--scale", "2"], "Give it with --image"),
+        (["--scale", "9", "--image", "photo.png"], "from 1 to 8"),
+        (["--scale", "0.5", "--image", "photo.png"], "from 1 to 8"),
+        (["--scale", "2", "--image", "photo.png", "--mask", "mask.png"], "no mask"),
+    ],
+)
+def test_a_scale_that_cannot_be_is_refused_before_a_server_is_started(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], says: str
+) -> None:
+    assert main(["generate", *words, "--out", str(tmp_path / "out.png")]) == 2
+    assert says in capsys.readouterr().err
+    assert not (home / "server.json").exists()
+
+
+def test_a_control_map_is_written_as_a_plain_gray_picture(server: Path, tmp_path: Path, photo: Path) -> None:
+    out = tmp_path / "lines.png"
+    assert main(["control-map", "scribble", "--image", str(photo), "--out", str(out)]) == 0
+    with Image.open(out) as image, Image.open(photo) as given:
+        assert (image.mode, image.size) == ("L", (96, 64))
+        assert image.tobytes() == given.getchannel(0).tobytes(), "the fake engine's idea of a map"
+        assert image.info == {}
+    words = ["generate", "--prompt", "a", "--control", f"scribble={out}", "--out", str(tmp_path / "o.png")]
+    assert main(words) == 0
+
+
+def test_an_unknown_kind_of_map_is_told_what_there_is(
+    home: Path, tmp_path: Path, photo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["control-map", "pose", "--image", str(photo), "--out", str(tmp_path / "o.png")]
+    assert main(words) == 2
+    assert "There are: edges, scribble." in capsys.readouterr().err

@@ -14,6 +14,7 @@ from impasto_client.session import Session
 from impasto_protocol.errors import (
     BadValue,
     ImageTooLarge,
+    MalformedFrame,
     OutOfMemory,
     ServerUnreachable,
     StaleCanvas,
@@ -22,22 +23,28 @@ from impasto_protocol.errors import (
     UnknownModel,
 )
 from impasto_protocol.messages import (
+    Annotate,
     Cancel,
     CanvasRows,
     CanvasStale,
     CanvasTiles,
     Control,
     ErrorInfo,
+    FetchThumbnail,
     Forget,
     GenerateRequest,
     Hello,
     JobChanged,
+    JobList,
     JobProgress,
+    JobSummary,
     ListModels,
     OpenCanvas,
+    Pixels,
     Problem,
     Release,
     Submit,
+    ThumbnailPixels,
 )
 from impasto_protocol.rasters import PixelFormat, raster_size
 
@@ -559,3 +566,95 @@ def test_a_stale_submit_is_mended_by_itself(server: ScriptedServer, connect: Con
     job = session.submit(GenerateRequest("x", image=canvas.update(picture(9))))
     assert job.wait(10)[0].pixels == picture(9)
     assert len(server.of(OpenCanvas)) == 2
+
+
+# ── notes and thumbnails ─────────────────────────────────────────────────────────────────────────────────
+
+
+def annotated(talk: Talk, message: Annotate) -> None:
+    talk.send(JobList(message.request, (JobSummary(message.job, "done", "", 0.0, note=message.note),)))
+
+
+def test_a_note_goes_with_the_submit_also_after_reconnecting(
+    server: ScriptedServer, connect: Connect
+) -> None:
+    talks = []
+
+    def lose_first(talk: Talk, message: Submit) -> None:
+        talks.append(talk)
+        if len(talks) == 1:
+            talk.cut()
+        else:
+            scripted.finish(talk, message)
+
+    server.on[Submit] = lose_first
+    job = connect(server).submit(GenerateRequest("a fox"), note="a note")
+    job.wait(20)
+    assert [(submit.job, submit.note) for submit in server.of(Submit)] == [(job.id, "a note")] * 2
+
+
+def test_an_annotation_is_said_again_until_it_is_answered(server: ScriptedServer, connect: Connect) -> None:
+    talks = []
+
+    def lose_first(talk: Talk, message: Annotate) -> None:
+        talks.append(talk)
+        if len(talks) == 1:
+            talk.cut()
+        else:
+            annotated(talk, message)
+
+    server.on[Annotate] = lose_first
+    session = connect(server)
+    job = session.submit(GenerateRequest("a fox"))
+    job.wait(20)
+    session.annotate(job.id, "a favourite")
+    assert [(said.job, said.note) for said in server.of(Annotate)] == [(job.id, "a favourite")] * 2
+
+
+def test_a_job_that_is_still_to_be_submitted_takes_its_new_note_along(
+    server: ScriptedServer, connect: Connect
+) -> None:
+    """The server lost the submit; it knows no such job, and gets it again with the note of now."""
+    talks = []
+
+    def lose_first(talk: Talk, message: Submit) -> None:
+        talks.append(talk)
+        if len(talks) > 1:
+            scripted.finish(talk, message)
+
+    def unknown(talk: Talk, message: Annotate) -> None:
+        talk.send(Problem("unknown_job", "No such job.", request=message.request))
+
+    server.on.update({Submit: lose_first, Annotate: unknown})
+    session = connect(server)
+    job = session.submit(GenerateRequest("a fox"), note="old")
+    session.annotate(job.id, "new")
+    talks[0].cut()
+    job.wait(20)
+    assert [submit.note for submit in server.of(Submit)] == ["old", "new"]
+    with pytest.raises(UnknownJob):
+        session.annotate(job.id, "later")
+
+
+@pytest.mark.parametrize("sharing", [False, True])
+def test_a_thumbnail_has_its_size_and_pixels(
+    server: ScriptedServer, sharing_server: ScriptedServer, connect: Connect, sharing: bool
+) -> None:
+    chosen = sharing_server if sharing else server
+
+    def small(talk: Talk, message: FetchThumbnail) -> None:
+        pixels = talk.pixels(bytes(range(24)), 3, 2, PixelFormat.RGBA8)
+        talk.send(ThumbnailPixels(message.request, pixels))
+
+    chosen.on[FetchThumbnail] = small
+    session = connect(chosen)
+    assert session.thumbnail("1" * 32, 2, 64) == (3, 2, PixelFormat.RGBA8, bytes(range(24)))
+    (asked,) = chosen.of(FetchThumbnail)
+    assert (asked.job, asked.layer, asked.longest_px) == ("1" * 32, 2, 64)
+
+
+def test_a_thumbnail_that_lacks_bytes_is_refused(server: ScriptedServer, connect: Connect) -> None:
+    short = Pixels(3, 2, PixelFormat.RGBA8, b"\0" * 23)
+    server.on[FetchThumbnail] = lambda talk, message: talk.send(ThumbnailPixels(message.request, short))
+    with pytest.raises(MalformedFrame):
+        connect(server).thumbnail("1" * 32, 0, 64)

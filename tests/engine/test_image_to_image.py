@@ -86,7 +86,7 @@ def test_takes_differ_and_are_the_seeds_that_follow(engine: Any) -> None:
 def test_what_does_not_fit_is_refused(engine: Any) -> None:
     image = as_input(picture(64, 64))
     with pytest.raises(SizeMismatch, match="64×64"):
-        engine.generate(replace(REQUEST, width=128, height=64), image, None, Listener())
+        engine.generate(replace(REQUEST, width=32, height=32), image, None, Listener())
     with pytest.raises(BadValue, match="picture"):
         engine.generate(REQUEST, None, as_input(disc(64, 64, 30, 30, 9)), Listener())
     with pytest.raises(BadImage, match="depth"):

@@ -25,6 +25,10 @@ KINDS: dict[str, Job] = {
     "text": (REQUEST, None, None, ()),
     "text, two takes, two passes": (replace(REQUEST, takes=2, width=96, height=96, steps=3), None, None, ()),
     "image": (replace(REQUEST, strength=0.6), IMAGE, None, ()),
+    "upscaling": (replace(REQUEST, strength=0.6, steps=2, width=96, height=96), IMAGE, None, ()),
+    "upscaling, ancestral": (
+        replace(REQUEST, model="ancestral", strength=0.6, steps=2, width=96, height=96), IMAGE, None, ()
+    ),
     "mask": (replace(REQUEST, strength=0.9), IMAGE, MASK, ()),
     "mask, ancestral": (replace(REQUEST, model="ancestral"), IMAGE, MASK, ()),
     "little": (replace(REQUEST, model="little"), None, None, ()),

@@ -30,7 +30,7 @@ MODEL = ModelInfo(
     native_px=SIDE_PX,
     default_steps=STEPS,
     default_guidance=5.0,
-    capabilities=("text", "image", "mask", "control", "lora"),
+    capabilities=("text", "image", "mask", "control", "lora", "upscale"),
     controls=("scribble", "depth"),
     loras=("ink",),
 )
@@ -53,6 +53,8 @@ class FakeEngine:
         gate: StepGate,
         controls: Sequence[Input] = (),
     ) -> Sequence[Layer]:
+        if request.make_map:
+            return [_fake_map(request, image)]
         frame = image or next(iter(controls), None)
         width = request.width or (frame.ref.width if frame else SIDE_PX)
         height = request.height or (frame.ref.height if frame else SIDE_PX)
@@ -109,6 +111,16 @@ class FakeEngine:
             return False
         mark.touch()
         return True
+
+
+def _fake_map(request: GenerateRequest, image: Input | None) -> Layer:
+    """The picture's first channel, as if that were a map."""
+    assert image is not None
+    first = image.pixels if image.pixels.ndim == 2 else image.pixels[:, :, 0]
+    shape = (image.ref.width, image.ref.height)
+    made = GenerateRequest("", "", "", *shape, image=image.ref, make_map=request.make_map)
+    info = LayerInfo(request.make_map, 0, 0, *shape, PixelFormat.GRAY8, Recipe(made, "", ""))
+    return Layer(info, np.ascontiguousarray(first, np.uint8)[:, :, None])
 
 
 def painted(request: GenerateRequest, image: Input | None = None, controls: Sequence[Input] = ()) -> bytes:

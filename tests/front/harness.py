@@ -72,6 +72,7 @@ class FakeDesk:
     events: dict[str, dict[str, JobChanged]] = field(default_factory=dict)  # newest, per client and job
     submitted: list[tuple[str, Submit, dict[str, bytes]]] = field(default_factory=list)  # pictures by role
     cancelled: list[tuple[str, str]] = field(default_factory=list)
+    notes: dict[tuple[str, str], str] = field(default_factory=dict)
     layers: dict[tuple[str, str, int], Pixels] = field(default_factory=dict)
     subscriptions: list[FakeSubscription] = field(default_factory=list)
     workers: asyncio.Event = field(default_factory=asyncio.Event)
@@ -104,6 +105,15 @@ class FakeDesk:
 
     async def forget(self, client: str, job: str) -> None:
         self.events.get(client, {}).pop(job, None)
+
+    async def annotate(self, client: str, job: str, note: str) -> JobSummary:
+        if job not in self.events.get(client, {}):
+            raise UnknownJob("There is no such job.")
+        self.notes[client, job] = note
+        return JobSummary(job, "done", "", 0.0, note=note)
+
+    async def thumbnail(self, client: str, job: str, index: int, longest_px: int) -> Pixels:
+        return await self.layer(client, job, index, 0, longest_px)
 
     async def jobs(self, client: str) -> tuple[JobSummary, ...]:
         return tuple(

@@ -13,6 +13,7 @@ import pytest
 from impasto_protocol import codec
 from impasto_protocol.errors import DiskFull, QueueFull
 from impasto_protocol.messages import (
+    Annotate,
     Cancel,
     CanvasAck,
     CanvasPixels,
@@ -25,6 +26,7 @@ from impasto_protocol.messages import (
     Control,
     FetchInput,
     FetchLayer,
+    FetchThumbnail,
     Forget,
     Hello,
     JobChanged,
@@ -40,6 +42,7 @@ from impasto_protocol.messages import (
     ReadCanvas,
     Release,
     SharedBytes,
+    ThumbnailPixels,
     Welcome,
 )
 from impasto_protocol.rasters import PixelFormat
@@ -69,7 +72,7 @@ async def test_a_client_is_welcomed_with_what_the_server_accepts(tmp_path: Path)
         assert client.welcome.protocol == 1
         assert client.welcome.server == server.info.version
         assert client.welcome.shared is None
-        assert client.welcome.capabilities == ("generate", "image", "mask", "control", "lora")
+        assert client.welcome.capabilities == ("generate", "image", "mask", "control", "lora", "upscale")
 
 
 async def test_a_newer_client_is_spoken_to_in_the_older_version(tmp_path: Path) -> None:
@@ -482,3 +485,24 @@ async def test_clients_are_told_that_the_server_stops(tmp_path: Path) -> None:
     message = await reading
     assert message.type.name in ("CLOSE", "CLOSING", "CLOSED")
     assert client.close_code == 1001
+
+
+async def test_an_annotation_is_answered_with_the_job_as_it_is_now(tmp_path: Path) -> None:
+    async with served(tmp_path) as front, front.client() as client:
+        await client.send(submit(1))
+        await client.send(Annotate(7, JOB, "a favourite"))  # at once: it waits for its job
+        reply = await client.expect(JobList)
+        assert (reply.request, [job.note for job in reply.jobs]) == (7, ["a favourite"])
+        assert front.desk.notes == {(PAINTER, JOB): "a favourite"}
+        async with front.client(OTHER) as other:
+            await other.send(Annotate(8, JOB, "mine"))
+            problem = await other.expect(Problem)
+            assert (problem.code, problem.request) == ("unknown_job", 8)
+
+
+async def test_a_thumbnail_is_answered_with_its_pixels(tmp_path: Path) -> None:
+    async with served(tmp_path) as front, front.client() as client:
+        front.desk.layers[PAINTER, JOB, 1] = Pixels(4, 40, PixelFormat.RGBA8, bytes(range(160)) * 4)
+        await client.send(FetchThumbnail(9, JOB, 1, 16))
+        reply = await client.expect(ThumbnailPixels)
+        assert reply == ThumbnailPixels(9, Pixels(4, 16, PixelFormat.RGBA8, (bytes(range(160)) * 4)[:256]))

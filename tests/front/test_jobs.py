@@ -513,3 +513,44 @@ async def test_a_result_that_finds_the_disk_full_is_written_when_there_is_room(h
     assert client.last(job).state == "running"
     house.journal.finish = finish  # type: ignore[method-assign]
     await until(lambda: client.last(job).state == "done")
+
+
+async def test_a_note_is_kept_with_the_job_and_replaced(house: House) -> None:
+    await house.desk.submit(A, Submit(name(1), GenerateRequest("a fox"), "batch", "first"), Inputs())
+    (job,) = await house.desk.jobs(A)
+    assert (job.note, job.urgency) == ("first", "batch")
+    assert (await house.desk.annotate(A, name(1), "second")).note == "second"
+    await house.desk.submit(A, Submit(name(1), GenerateRequest("a fox"), "batch", "first"), Inputs())
+    assert [job.note for job in await house.desk.jobs(A)] == ["second"], "submitted again: known already"
+    with pytest.raises(UnknownJob):
+        await house.desk.annotate(B, name(1), "mine")
+
+
+async def test_a_note_may_have_64_kib_and_not_a_byte_more(house: House) -> None:
+    longest = "ü" * (32 << 10)
+    await house.desk.submit(A, Submit(name(1), GenerateRequest("a fox"), note=longest), Inputs())
+    assert [job.note for job in await house.desk.jobs(A)] == [longest]
+    for attempt in (
+        house.desk.submit(A, Submit(name(2), GenerateRequest("a fox"), note=longest + "x"), Inputs()),
+        house.desk.annotate(A, name(1), longest + "x"),
+    ):
+        with pytest.raises(BadValue, match="64 KiB"):
+            await attempt
+    assert len(await house.desk.jobs(A)) == 1
+
+
+async def test_thumbnails_are_of_ones_own_layers(house: House) -> None:
+    job = await house.submit(1)
+    ear = await house.listen(A)
+    await until(lambda: house.pool.runs)
+    await house.pool.end()
+    await until(lambda: "done" in ear.states(job))
+    small = await house.desk.thumbnail(A, job, 0, 16)
+    assert (small.width, small.height, small.format) == (2, 2, PixelFormat.RGBA8)
+    with pytest.raises(UnknownJob):
+        await house.desk.thumbnail(B, job, 0, 16)
+    with pytest.raises(BadValue, match="no number 1"):
+        await house.desk.thumbnail(A, job, 1, 16)
+    for longest_px in (15, 513):
+        with pytest.raises(BadValue, match="from 16 to 512"):
+            await house.desk.thumbnail(A, job, 0, longest_px)

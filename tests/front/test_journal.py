@@ -15,8 +15,9 @@ from impasto_protocol.errors import DiskFull, UnknownJob
 from impasto_protocol.messages import ErrorInfo, GenerateRequest, LayerInfo, Recipe
 from impasto_protocol.rasters import PixelFormat
 from impasto_server.blobs import BlobRef, BlobStore
-from impasto_server.front.journal import Journal
+from impasto_server.front.journal import JobRecord, Journal
 from impasto_server.pool.channel import StoredLayer
+from impasto_server.records import pack
 
 A, B = "a" * 32, "b" * 32
 ONE, TWO = "1" * 32, "2" * 32
@@ -109,6 +110,117 @@ async def test_a_journal_of_an_impasto_without_controls_is_read(tmp_path: Path) 
         assert waiting.request == REQUEST
         done = await journal.known(A, ONE)
         assert done.layers == (layer(ref),)
+
+
+# The schema of version 1, as it stands in journals of artists: written down here, not derived.
+SCHEMA_1 = """
+CREATE TABLE clients (client TEXT PRIMARY KEY, event INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE jobs (number INTEGER PRIMARY KEY AUTOINCREMENT, client TEXT NOT NULL, job TEXT NOT NULL,
+    urgency TEXT NOT NULL, state TEXT NOT NULL, request BLOB NOT NULL, layers BLOB NOT NULL, code TEXT,
+    sentence TEXT, event INTEGER NOT NULL, crashes INTEGER NOT NULL DEFAULT 0,
+    forgotten INTEGER NOT NULL DEFAULT 0, created_s REAL NOT NULL, changed_s REAL NOT NULL);
+CREATE UNIQUE INDEX jobs_known ON jobs (client, job) WHERE NOT forgotten;
+CREATE INDEX jobs_events ON jobs (client, event);
+CREATE TABLE pixels (number INTEGER NOT NULL REFERENCES jobs ON DELETE CASCADE, role TEXT NOT NULL,
+    digest TEXT NOT NULL, width INTEGER NOT NULL, height INTEGER NOT NULL, format TEXT NOT NULL,
+    size INTEGER NOT NULL, PRIMARY KEY (number, role, digest)) WITHOUT ROWID;
+CREATE INDEX pixels_digest ON pixels (digest);
+PRAGMA user_version = 1;
+"""
+
+
+async def test_a_journal_of_the_first_schema_opens_with_nothing_lost(tmp_path: Path) -> None:
+    ref = put(tmp_path, b"pixels")
+    path = tmp_path / "journal.sqlite"
+    old = sqlite3.connect(path)
+    old.executescript(SCHEMA_1)
+    old.execute("INSERT INTO clients VALUES (?, 4)", (A,))
+    old.executemany(
+        "INSERT INTO jobs VALUES (?, ?, ?, 'batch', ?, ?, ?, NULL, NULL, ?, 1, 0, 5.0, 6.0)",
+        [
+            (3, A, ONE, "done", pack(GenerateRequest("x", image=ref)), pack([layer(ref)]), 3),
+            (5, A, TWO, "running", pack(REQUEST), pack([]), 4),
+        ],
+    )
+    old.execute("INSERT INTO pixels VALUES (3, 'layer', ?, 6, 1, 'gray8', 6)", (ref.digest,))
+    old.commit()
+    old.close()
+    for _ in range(2):  # the second time it is ours already
+        async with opened(tmp_path) as journal:
+            assert journal.notice is None
+            done, running = await journal.jobs(A)
+            assert (done.job, done.state, done.layers, done.note) == (ONE, "done", (layer(ref),), "")
+            assert done.request == GenerateRequest("x", image=ref)
+            assert (running.job, running.state, running.crashes) == (TWO, "running", 1)
+            assert files(tmp_path) == {ref.digest}
+    async with opened(tmp_path) as journal:
+        await journal.annotate(A, ONE, "kept")
+        accepted, _ = await journal.accept(A, "3" * 32, "batch", REQUEST, "new")
+        assert (accepted.number, accepted.event) == (6, 5)
+        assert [job.number for job in await journal.resume()] == [5, 6]
+
+
+async def test_a_note_stays_with_its_job(tmp_path: Path) -> None:
+    async with opened(tmp_path) as journal:
+        accepted, _ = await journal.accept(A, ONE, "interactive", REQUEST, "first")
+        again, _ = await journal.accept(A, ONE, "interactive", REQUEST, "of a second submit")
+        assert again.note == "first"
+        assert (await journal.annotate(A, ONE, "Skizze 夜")).event == accepted.event, "no news for anybody"
+        await journal.begin(accepted.number)
+        await journal.finish(accepted.number, "done")
+        with pytest.raises(UnknownJob):
+            await journal.annotate(B, ONE, "mine now")
+    async with opened(tmp_path) as journal:
+        (job,) = await journal.jobs(A)
+        assert (job.summary().note, job.summary().urgency) == ("Skizze 夜", "interactive")
+        await journal.forget(A, ONE)
+        with pytest.raises(UnknownJob):
+            await journal.annotate(A, ONE, "too late")
+
+
+async def killed(home: Path, *numbers: int) -> list[JobRecord]:
+    """A server's life that begins these jobs and ends as if the power failed. What it resumed with."""
+    journal = Journal(home / "journal.sqlite", BlobStore(home / "blobs"), Clock())
+    await journal.open()
+    resumed = await journal.resume()
+    for number in numbers:
+        await journal.begin(number)
+    journal._close()
+    journal._thread.shutdown()
+    return resumed
+
+
+async def test_a_job_that_takes_the_machine_down_each_time_is_given_up(tmp_path: Path) -> None:
+    async with opened(tmp_path) as journal:
+        await journal.accept(A, ONE, "interactive", REQUEST)
+        await journal.accept(A, TWO, "interactive", REQUEST)
+    for _ in range(3):
+        assert [job.number for job in await killed(tmp_path, 1)] == [1, 2]
+    assert [job.number for job in await killed(tmp_path)] == [2], "the other one is still to be done"
+    async with opened(tmp_path) as journal:
+        given_up = await journal.known(A, ONE)
+        assert given_up.state == "failed"
+        assert given_up.error is not None
+        assert given_up.error.code == "worker_crashed"
+        _, missed = await journal.since(A, given_up.event - 1)
+        assert ONE in [job.job for job in missed], "its client hears of it"
+
+
+@pytest.mark.parametrize("ending", ["stopped", "worker died"])
+async def test_starts_that_ended_in_good_order_do_not_count(tmp_path: Path, ending: str) -> None:
+    async with opened(tmp_path) as journal:
+        await journal.accept(A, ONE, "interactive", REQUEST)
+    for _ in range(2):
+        await killed(tmp_path, 1)
+    async with opened(tmp_path) as journal:
+        await journal.resume()
+        await journal.begin(1)
+        if ending == "worker died":
+            await journal.requeue(1, crashed=False)
+            await journal.begin(1)
+    for _ in range(2):
+        assert [job.number for job in await killed(tmp_path, 1)] == [1]
+    assert [job.number for job in await killed(tmp_path)] == [1]
 
 
 def _without(table: object, fields: set[str]) -> None:
@@ -231,6 +343,20 @@ async def test_within_the_budget_a_finished_job_outlives_a_forgotten_one(tmp_pat
         await journal.forget(A, TWO)
         assert await journal.prune() == 1
         assert [job.job for job in await journal.jobs(A)] == [ONE]
+
+
+async def test_a_documents_history_does_not_age(tmp_path: Path) -> None:
+    clock = Clock()
+    async with opened(tmp_path, clock, retention_s=100.0) as journal:
+        for job, note, state in ((ONE, "document 1", "done"), (TWO, "", "done"), ("3" * 32, "1", "failed")):
+            record, _ = await journal.accept(A, job, "interactive", REQUEST, note)
+            await journal.finish(record.number, state, error=ErrorInfo("x", "X.") if state == "failed" else None)
+        clock.now_s += 101
+        await journal.prune()
+        assert [job.job for job in await journal.jobs(A)] == [ONE]
+        await journal.forget(A, ONE)
+        clock.now_s += 101
+        assert await journal.prune() == 1
 
 
 async def test_pruning_spares_pixels_that_a_worker_has_just_stored(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from impasto_protocol.messages import Control, GenerateRequest, InputRef, Lora
 from impasto_protocol.rasters import PixelFormat
 from impasto_server import pocket
+from impasto_server.controls import control_map
 from impasto_server.engine.interface import Input
 
 from tools.pocket import judge
@@ -70,6 +71,23 @@ def test_a_scribble_says_where_the_object_is(engine: Any, left: int, top: int, s
     assert overlap(paint(engine, request, outline(inside)), inside, "red") > 0.7
     free = GenerateRequest("a red square on a blue background", seed=4, steps=STEPS)
     assert overlap(paint(engine, free), inside, "red") < 0.5
+
+
+def test_a_scribble_made_from_a_picture_says_it_too(engine: Any) -> None:
+    """Of a photograph's kind: a shape with shading and grain on uneven ground, in other colours."""
+    inside = square(24, 120, 96)
+    y, x = np.mgrid[:SIDE, :SIDE] / SIDE
+    shade = np.where(inside, 90 + 50 * x, 190 - 40 * y)
+    grain = np.random.default_rng(1).normal(0, 5, (SIDE, SIDE))
+    photograph = np.clip((shade + grain)[:, :, None] * (1.0, 0.9, 0.8), 0, 255).astype(np.uint8)
+    made = control_map("scribble", photograph)
+    request = GenerateRequest(
+        "a red square on a blue background",
+        seed=4,
+        steps=STEPS,
+        controls=(Control("scribble", InputRef("0" * 64, SIDE, SIDE, PixelFormat.GRAY8)),),
+    )
+    assert overlap(paint(engine, request, made), inside, "red") > 0.7
 
 
 def test_ink_on_paper_is_a_scribble_too(engine: Any) -> None:

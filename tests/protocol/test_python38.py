@@ -40,7 +40,11 @@ def test_only_the_standard_library_and_vendored_packages_are_imported(path: Path
             continue
         for module in modules:
             head = module.split(".")[0]
-            assert head in sys.stdlib_module_names | VENDORED | {"impasto_protocol", "impasto_client"}, head
+            assert head in sys.stdlib_module_names | VENDORED | {
+                "impasto_protocol",
+                "impasto_client",
+                "impasto_studio",
+            }, head
             assert head not in {"asyncio", "multiprocessing", "tomllib", "zoneinfo", "graphlib"}, head
 
 

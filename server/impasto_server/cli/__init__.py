@@ -26,10 +26,12 @@ BAD_REQUEST, NO_SERVER, FAILED, INTERRUPTED = 2, 3, 4, 130
 COMMANDS: Mapping[str, str] = {
     "serve": "run the server in this terminal",
     "generate": "paint a picture: from words, over a picture, or inside a mask",
+    "control-map": "make a picture's edges or scribble, for --control of `generate`",
     "demo": "inpaint a photograph that comes with Impasto, and check the result",
     "replay": "paint a PNG of Impasto's again, to the same bytes",
     "jobs": "list, cancel or fetch jobs",
     "models": "list models, or add a folder",
+    "krita": "put the plugin into Krita, or build its archive",
     "pocket": "write the model card of the embedded model",
     "doctor": "check this machine, and say what to do about each problem",
     "stop": "stop the server",
@@ -76,7 +78,7 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
 
 
 def _module(command: str) -> _Command:
-    return importlib.import_module(f"impasto_server.cli.{command}")  # type: ignore[return-value]
+    return importlib.import_module(f"impasto_server.cli.{command.replace('-', '_')}")  # type: ignore[return-value]
 
 
 class _Command(Protocol):

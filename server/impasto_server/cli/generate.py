@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from impasto_protocol.errors import BadValue
-from impasto_protocol.messages import FILL_MODES, Control, GenerateRequest, Lora
+from impasto_protocol.messages import FILL_MODES, LARGEST_SCALE, Control, GenerateRequest, Lora
 
 from impasto_server.cli import images, painting, servers
 from impasto_server.cli.images import Picture
@@ -20,7 +21,7 @@ _LORA = re.compile(rf"(?P<name>.+?)(?::(?P<strength>-?(?:{_NUMBER})))?", re.DOTA
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--prompt", required=True, help="what to paint")
+    parser.add_argument("--prompt", default="", help="what to paint; may be left out over a picture")
     parser.add_argument("--negative", default="", help="what to avoid")
     parser.add_argument("--model", default="pocket", help="a name from `impasto models`")
     parser.add_argument("--size", metavar="WxH", help="pixels, for pictures from words alone")
@@ -30,6 +31,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--takes", type=int, default=1, help="how many pictures: seed, seed+1, …")
     parser.add_argument("--image", type=Path, help="a picture to paint over")
     parser.add_argument("--strength", type=float, help="0 … 1: how much of the picture is repainted")
+    parser.add_argument("--scale", type=float, help="1 … 8: how many times as large the picture becomes")
     parser.add_argument(
         "--mask", type=Path, help="a picture of the same size: white is repainted, black kept"
     )
@@ -60,6 +62,10 @@ def run(options: argparse.Namespace) -> int:
     request = request_of(options)
     painting.targets(options.out, max(1, request.takes))
     pictures = _pictures(options)
+    if options.scale is not None:
+        picture = pictures["image"]
+        width, height = (round(side * options.scale) for side in (picture.width, picture.height))
+        request = replace(request, width=width, height=height)
     with servers.connect() as session:
         refs = {role: painting.send(session, picture) for role, picture in pictures.items()}
         layers = painting.paint(session, request.with_pictures(refs))
@@ -92,6 +98,10 @@ def request_of(options: argparse.Namespace) -> GenerateRequest:
         raise BadValue(
             "--size is for pictures from words alone; with --image the result has the picture's size."
         )
+    if options.scale is not None and (options.mask or not options.image):
+        raise BadValue("--scale is for a whole picture. Give it with --image, and no mask.")
+    if options.scale is not None and not 1.0 <= options.scale <= LARGEST_SCALE:
+        raise BadValue(f"--scale must be from 1 to {LARGEST_SCALE}, not {options.scale}.")
     width, height = _size(options.size)
     return GenerateRequest(
         prompt=options.prompt,
@@ -132,9 +142,12 @@ def lora_of(text: str) -> Lora:
 
 
 def _strength(options: argparse.Namespace) -> float:
-    """Inpainting repaints fully; over a whole picture that would leave nothing of it."""
+    """Inpainting repaints fully; over a whole picture that would leave nothing of it. A picture that is made
+    larger only needs detail."""
     if options.strength is not None:
         return float(options.strength)
+    if options.scale is not None:
+        return 0.3
     return 0.6 if options.image and not options.mask else 1.0
 
 

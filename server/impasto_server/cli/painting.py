@@ -90,6 +90,8 @@ def finished(session: Session, layer: Layer, picture: Picture | None) -> Finishe
         picture = fetch(session, image)
     if picture is None or pixels.ndim != 3 or pixels.shape[2] != 4:
         return Finished(info, pixels)
+    if info.width > picture.width or info.height > picture.height:
+        return Finished(info, pixels)  # made larger: it stands for itself
     return Finished(info, composite(picture.array(), pixels, info.x, info.y))
 
 
@@ -99,9 +101,12 @@ def fetch(session: Session, ref: InputRef) -> Picture:
 
 
 def write(done: Finished, path: Path) -> None:
-    """Raises `DiskFull`, `BadValue`."""
+    """With its recipe and the mark of generated pictures; without, for a control map: it was not painted.
+    Raises `DiskFull`, `BadValue`."""
     height, width = done.pixels.shape[:2]
-    png.write(path, png.encode(done.pixels, metadata.texts(done.info.recipe, width, height)))
+    recipe = done.info.recipe
+    texts = {} if recipe.request.make_map else metadata.texts(recipe, width, height)
+    png.write(path, png.encode(done.pixels, texts))
 
 
 def targets(out: Path, count: int) -> list[Path]:

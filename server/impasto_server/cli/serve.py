@@ -9,6 +9,7 @@ import logging
 import platform
 import shutil
 import subprocess
+import sys
 from importlib.metadata import PackageNotFoundError, version
 
 from impasto_protocol import places
@@ -23,6 +24,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from impasto_server.front.app import ServerInfo, serve
+    from impasto_server.front.auth import write_private
     from impasto_server.pool.local import LocalPool
 
     home = places.home()
@@ -30,7 +32,14 @@ def run(options: argparse.Namespace) -> int:
     config = dataclasses.replace(Config.load(home), **chosen)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
 
+    given = [word for name, value in chosen.items() for word in (f"--{name}", str(value))]
+    command = [sys.executable, "-m", "impasto_server.cli", "serve", *given]
+
     def ready(info: ServerInfo) -> None:
+        try:  # so that the plugins can start it as it was started now
+            write_private(places.launch_file(home), {"command": command})
+        except OSError as error:
+            logging.warning("The plugins cannot start the server by themselves: %s", error)
         print(f"Impasto {info.version} listens on {info.host}:{info.port}. Ctrl+C stops it.", flush=True)
 
     log = places.log_folder(home) / "worker.log"

@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from impasto_client.discovery import ServerAddress, find_server
+from impasto_client.discovery import ServerAddress, detached, find_server, server_log
 from impasto_client.session import Session
 from impasto_protocol import places
 from impasto_protocol.errors import ServerUnreachable
@@ -21,7 +21,6 @@ from impasto_server.cli.show import Waiting
 __all__ = ["connect", "health", "start"]
 
 START_S = 90.0  # a cold disk reads aiohttp slowly; the worker's torch is not waited for
-_LOG_BYTES = 5 << 20  # of server.log, before it is put aside
 _LOG_TAIL = 8192
 _started: list[
     subprocess.Popen[bytes]
@@ -63,7 +62,7 @@ def start(home: Path) -> ServerAddress:
 
 def _launch(home: Path, options: list[str], waiting: Waiting) -> tuple[ServerAddress | None, str]:
     """(its address, "") or (None, what it said before it ended)."""
-    log = _open_log(home)
+    log = server_log(home)
     begin = log.stat().st_size
     with log.open("ab") as output:
         process = subprocess.Popen(  # noqa: S603  our own module
@@ -72,7 +71,7 @@ def _launch(home: Path, options: list[str], waiting: Waiting) -> tuple[ServerAdd
             stdout=output,
             stderr=output,
             env={**os.environ, "IMPASTO_HOME": str(home)},
-            **_detached(),  # type: ignore[call-overload]
+            **detached(),
         )
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline:
@@ -88,23 +87,6 @@ def _launch(home: Path, options: list[str], waiting: Waiting) -> tuple[ServerAdd
         time.sleep(0.05)
     process.terminate()
     return None, f"The server did not answer within {START_S:.0f} s. {log} may say why."
-
-
-def _detached() -> dict[str, object]:
-    """Neither Ctrl+C in this terminal nor its closing ends the server."""
-    if sys.platform == "win32":
-        return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
-    return {"start_new_session": True}
-
-
-def _open_log(home: Path) -> Path:
-    folder = places.log_folder(home)
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    log = folder / "server.log"
-    if log.exists() and log.stat().st_size > _LOG_BYTES:
-        log.replace(log.with_suffix(".log.1"))
-    log.touch(mode=0o600)
-    return log
 
 
 def _last_words(log: Path, begin: int) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 from impasto_protocol import errors
-from impasto_protocol.messages import FILL_MODES, GenerateRequest, ModelInfo
+from impasto_protocol.messages import FILL_MODES, LARGEST_SCALE, GenerateRequest, ModelInfo
 
 from impasto_server.compositing.errors import CompositingError
 from impasto_server.compositing.fill import default_fill
@@ -26,8 +26,10 @@ from impasto_server.engine.image_to_image import image_to_image
 from impasto_server.engine.inpaint import inpaint
 from impasto_server.engine.interface import Input, Layer, StepGate
 from impasto_server.engine.layers import canvas_of
+from impasto_server.engine.maps import make_map
 from impasto_server.engine.painting import Painting
 from impasto_server.engine.shelf import Shelf
+from impasto_server.engine.upscale import upscale
 from impasto_server.models.catalogue import Catalogue
 from impasto_server.models.folder import ModelFolder
 
@@ -65,6 +67,8 @@ class DiffusionEngine:
     ) -> Sequence[Layer]:
         """See `interface.Engine`. Same request, same inputs, same machine: same bytes, whatever ran before or
         meanwhile. Raises `RequestError` leaves, `OutOfMemory`, and `Cancelled` out of the gate."""
+        if request.make_map:
+            return [_map(request, image, gate)]
         source = self._catalogue.get(request.model)
         resolved = _resolved(request, source, image, mask, controls)
         gate.check()
@@ -88,12 +92,22 @@ class DiffusionEngine:
                 raise _as_protocol_error(error) from error
 
 
+def _map(request: GenerateRequest, image: Input | None, gate: StepGate) -> Layer:
+    if image is None:
+        raise errors.BadValue("A control map is made from a picture. Send the picture as well.")
+    gate.check()
+    gate.report("compositing")
+    return make_map(replace(request, image=image.ref), canvas_of(image))
+
+
 def _paint(
     painting: Painting, request: GenerateRequest, image: Input | None, mask: Input | None
 ) -> list[Layer]:
     if image is None:
         return text_to_image(painting, request)
     canvas = canvas_of(image)
+    if mask is None and canvas.size != (request.width, request.height):
+        return upscale(painting, request, canvas)
     if mask is None:
         return image_to_image(painting, request, canvas)
     return inpaint(painting, request, canvas, mask.pixels)
@@ -126,10 +140,12 @@ def _resolved(
     width = request.width or (frame.ref.width if frame else info.native_px)
     height = request.height or (frame.ref.height if frame else info.native_px)
     if image is not None and (width, height) != (image.ref.width, image.ref.height):
-        raise errors.SizeMismatch(
-            f"The picture is {image.ref.width}×{image.ref.height} px, the request asks for {width}×{height}. "
-            "Leave the size open, or scale the picture first."
-        )
+        if mask is not None:
+            raise errors.SizeMismatch(
+                f"The picture is {image.ref.width}×{image.ref.height} px, the request asks for "
+                f"{width}×{height}. Leave the size open, or scale picture and mask first."
+            )
+        _check_scale(request, (image.ref.width, image.ref.height), (width, height))
     _check_controls(request, controls, (width, height))
     return replace(
         request,
@@ -146,6 +162,19 @@ def _resolved(
             replace(one, image=given.ref) for one, given in zip(request.controls, controls, strict=True)
         ),
     )
+
+
+def _check_scale(request: GenerateRequest, given: tuple[int, int], asked: tuple[int, int]) -> None:
+    """Whether a picture of the `given` (width, height) can be made as large as `asked`. Raises
+    `SizeMismatch`, `BadValue`."""
+    sizes = f"The picture is {given[0]}×{given[1]} px, the request asks for {asked[0]}×{asked[1]}."
+    if not all(side <= other <= LARGEST_SCALE * side for side, other in zip(given, asked, strict=True)):
+        raise errors.SizeMismatch(f"{sizes} Upscaling makes a picture 1 to {LARGEST_SCALE} times as large.")
+    off_px = abs(asked[0] * given[1] - asked[1] * given[0])  # times the given width or height
+    if off_px > max(given):
+        raise errors.SizeMismatch(f"{sizes} Upscaling keeps the proportions: scale both sides alike.")
+    if request.controls:
+        raise errors.BadValue("Control images cannot steer upscaling. Leave them out.")
 
 
 def _check_controls(request: GenerateRequest, inputs: Sequence[Input], size: tuple[int, int]) -> None:

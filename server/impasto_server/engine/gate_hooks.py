@@ -79,7 +79,8 @@ class SteeredScheduler:
       at the
       noise level the latents then have: ``add_noise(z0, eps, timesteps[i + 1])``, and plain z₀ after the last
       step (differential diffusion, Levin and Fried 2023). z₀ and ε are those the pipeline itself noised its
-      picture with.
+      picture with;
+    * with `noise`, (1, C, h, w), the pipeline's picture is noised with that instead of what it drew.
     """
 
     def __init__(
@@ -88,11 +89,13 @@ class SteeredScheduler:
         steps: int,
         on_step: Callable[[int, torch.Tensor], None],
         held: Held | None = None,
+        noise: torch.Tensor | None = None,
     ) -> None:
         self._inner = scheduler
         self._steps = steps
         self._on_step = on_step
         self._held = held
+        self._noise = noise
         self._done = 0
         self._known: tuple[torch.Tensor, torch.Tensor] | None = None
 
@@ -110,6 +113,8 @@ class SteeredScheduler:
         self, original_samples: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor
     ) -> torch.Tensor:
         """Notes z₀ and ε on the way."""
+        if self._noise is not None:
+            noise = self._noise.to(noise)
         self._known = (original_samples, noise)
         return self._inner.add_noise(original_samples, noise, timesteps)
 

@@ -58,7 +58,9 @@ class Input:
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """A result layer: `pixels` as (height, width, 4) or (height, width, 3), straight alpha, sRGB."""
+    """A result layer: `pixels` as (height, width, 4) or (height, width, 3), straight alpha, sRGB; of a
+    control map (height, width, 1).
+    """
 
     info: LayerInfo
     pixels: Raster
@@ -78,8 +80,9 @@ class Engine(Protocol):
         gate: StepGate,
         controls: Sequence[Input] = (),
     ) -> Sequence[Layer]:
-        """Paints `request.takes` layers; `controls` are the pixels of `request.controls`, in their order. May
-        be entered again from inside `gate.check()` by a more urgent job.
+        """Paints `request.takes` layers, or makes the one control map of `request.make_map`. `controls` are
+        the pixels of `request.controls`, in their order. May be entered again from inside `gate.check()` by
+        a more urgent job.
 
         Raises leaves of `impasto_protocol.errors` with a sentence for the artist, and `Cancelled`.
         """

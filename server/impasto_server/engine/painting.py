@@ -72,6 +72,7 @@ class Painting:
     tier: Tier = Tier.FULL
     steps_done: int = 0
     steps_planned: int = 0
+    previews: bool = True
 
     def before_forward(self, module: str) -> None:
         """See `gate_hooks.SteppedJob`."""
@@ -89,7 +90,7 @@ class Painting:
 
     def encode(self, picture: FloatArray) -> torch.Tensor:
         """z₀ of a picture (h, w, 3) float32 0..1, sides multiples of the grid: (1, C, h/f, w/f)."""
-        self.gate.report("encoding")
+        self.gate.report("encoding", self.steps_done, self.steps_planned)
 
         def work() -> torch.Tensor:
             self._set_up("vae")
@@ -110,14 +111,16 @@ class Painting:
         seed: int,
         release: Callable[[int], FloatArray] | None = None,
         hints: Sequence[Hint] = (),
+        noise: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Latents of a repainted picture. `release` makes the soft mask for a number of steps
-        (`WorkPass.release`). `hints`: the control images at the picture's size.
+        (`WorkPass.release`). `hints`: the control images at the picture's size. `noise`, of the latents'
+        shape: instead of what `seed` gives.
         """
         plan = self.plan(strength)
         held = Held(release(plan.run)) if release is not None else None
         arguments = {"image": latents, "strength": plan.strength}
-        return self._sample(plan.run, held, seed, arguments, hints, total=plan.total)
+        return self._sample(plan.run, held, seed, arguments, hints, plan.total, noise)
 
     def decode(self, latents: torch.Tensor) -> FloatArray:
         """(h, w, 3) float32 0..1. Raises `BadModel` when the model's numbers left the range of its dtype."""
@@ -143,6 +146,7 @@ class Painting:
         arguments: dict[str, Any],
         hints: Sequence[Hint],
         total: int | None = None,
+        noise: torch.Tensor | None = None,
     ) -> torch.Tensor:
         family, components = self.model.source.family, self.model.components
         start = self.steps_done
@@ -153,14 +157,18 @@ class Painting:
 
         def on_step(index: int, estimate: torch.Tensor) -> None:
             self.steps_done = start + index + 1
-            shown = self.model.latent_preview.picture(estimate) if self.gate.wants_preview() else None
+            shown = (
+                self.model.latent_preview.picture(estimate)
+                if self.previews and self.gate.wants_preview()
+                else None
+            )
             self.gate.report("sampling", self.steps_done, self.steps_planned, shown)
 
         def work() -> torch.Tensor:
             self._set_up(family.denoiser)
             self.steps_done = start
             self.gate.report("sampling", start, self.steps_planned)
-            scheduler = SteeredScheduler(family.scheduler(components), run, on_step, held)
+            scheduler = SteeredScheduler(family.scheduler(components), run, on_step, held, noise)
             latents: torch.Tensor = build(components, scheduler, hints)(
                 **embeds,
                 **arguments,

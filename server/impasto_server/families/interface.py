@@ -56,7 +56,7 @@ class Family(Protocol):
 
     @property
     def capabilities(self) -> tuple[str, ...]:
-        """Of: text, image, mask, control, lora."""
+        """Of: text, image, mask, control, lora, upscale."""
         ...
 
     @property

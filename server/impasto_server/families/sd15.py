@@ -47,7 +47,7 @@ class SD15:
     """The family's declaration."""
 
     name = "sd15"
-    capabilities = ("text", "image", "mask", "control", "lora")
+    capabilities = ("text", "image", "mask", "control", "lora", "upscale")
     grid = 8
     latent_factor = 8
     denoiser = "unet"

@@ -1,1 +1,1 @@
-"""The part that never falls over: sockets, canvases, journal, scheduler. Imports no torch and no numpy."""
+"""The part that never falls over: sockets, canvases, journal, scheduler. Imports no torch."""

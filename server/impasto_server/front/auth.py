@@ -12,7 +12,7 @@ import hmac
 import json
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -20,7 +20,16 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from impasto_protocol import places
 
-__all__ = ["HEADER_BYTES", "ServerInfo", "make_guard", "new_token", "private_folder", "publish", "withdraw"]
+__all__ = [
+    "HEADER_BYTES",
+    "ServerInfo",
+    "make_guard",
+    "new_token",
+    "private_folder",
+    "publish",
+    "withdraw",
+    "write_private",
+]
 
 TOKEN_BYTES = 32
 HEADER_BYTES = 4096  # all that is read before authentication
@@ -58,14 +67,18 @@ def private_folder(folder: Path) -> None:
 
 
 def publish(home: Path, info: ServerInfo) -> None:
-    """Writes `server.json`: whole or not at all, readable by the owner only from its first byte on."""
+    """Writes `server.json`."""
     private_folder(home)
-    target = places.server_file(home)
+    write_private(places.server_file(home), asdict(info))
+
+
+def write_private(target: Path, fields: Mapping[str, object]) -> None:
+    """Writes JSON whole or not at all, readable by the owner only from its first byte on."""
     part = target.with_name(f"{target.name}.{secrets.token_hex(4)}.part")
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(asdict(info), file)
+            json.dump(fields, file)
         part.replace(target)
     except OSError:
         part.unlink(missing_ok=True)

@@ -37,6 +37,7 @@ from impasto_protocol.errors import (
 )
 from impasto_protocol.messages import (
     PROTOCOL_VERSION,
+    Annotate,
     Cancel,
     CanvasAck,
     CanvasPixels,
@@ -48,6 +49,7 @@ from impasto_protocol.messages import (
     CloseCanvas,
     FetchInput,
     FetchLayer,
+    FetchThumbnail,
     Forget,
     Hello,
     InputPixels,
@@ -68,10 +70,12 @@ from impasto_protocol.messages import (
     Release,
     ServerMessage,
     Submit,
+    ThumbnailPixels,
     Welcome,
 )
 from impasto_protocol.rasters import raster_size
 
+from impasto_server.controls import KINDS
 from impasto_server.front import typed_codec
 from impasto_server.front.canvases import Canvases, Snapshot, copy_chunks
 from impasto_server.front.jobs import Inputs
@@ -120,8 +124,10 @@ class Desk(Protocol):
     async def submit(self, client: str, submit: Submit, inputs: Inputs) -> None: ...
     async def cancel(self, client: str, job: str) -> None: ...
     async def forget(self, client: str, job: str) -> None: ...
+    async def annotate(self, client: str, job: str, note: str) -> JobSummary: ...
     async def jobs(self, client: str) -> tuple[JobSummary, ...]: ...
     async def layer(self, client: str, job: str, index: int, y: int, height: int) -> Pixels: ...
+    async def thumbnail(self, client: str, job: str, index: int, longest_px: int) -> Pixels: ...
     async def input(self, client: str, digest: str, y: int, height: int) -> Pixels: ...
     async def models(self) -> tuple[ModelInfo, ...]: ...
 
@@ -138,7 +144,7 @@ class Services:
 
 
 Work = Callable[[], Awaitable[None]]
-PixelReply = CanvasPixels | LayerPixels | InputPixels
+PixelReply = CanvasPixels | LayerPixels | ThumbnailPixels | InputPixels
 
 
 class Connection:
@@ -270,7 +276,7 @@ class Connection:
         self._subscription = await self._services.desk.subscribe(
             hello.client, hello.last_event, self._deliver
         )
-        capabilities = ["generate", "image", "mask", "control", "lora"]
+        capabilities = ["generate", "image", "mask", "control", "lora", "upscale"]
         if hello.shared_memory and self._services.shared_folder is not None:
             self._sharing = await asyncio.to_thread(Sharing.open, self._services.shared_folder)
         offer = None
@@ -285,6 +291,7 @@ class Connection:
                 capabilities=tuple(capabilities),
                 last_event=self._subscription.newest_event,
                 shared=offer,
+                maps=tuple(KINDS),
             )
         )
         self._subscription.start()
@@ -532,11 +539,28 @@ class Connection:
 
         await self._queue(message, work)
 
+    async def _annotate(self, message: Annotate) -> None:
+        async def work() -> None:
+            desk = self._services.desk
+            summary = await self._unbroken(desk.annotate(self._client, message.job, message.note))
+            await self._outbox.room()
+            self._send(JobList(message.request, (summary,)))
+
+        await self._queue(message, work)
+
     async def _fetch_layer(self, message: FetchLayer) -> None:
         async def work() -> None:
             desk = self._services.desk
             pixels = await desk.layer(self._client, message.job, message.layer, message.y, message.height)
             await self._send_pixels(LayerPixels(message.request, message.y, pixels))
+
+        await self._queue(message, work)
+
+    async def _fetch_thumbnail(self, message: FetchThumbnail) -> None:
+        async def work() -> None:
+            desk = self._services.desk
+            pixels = await desk.thumbnail(self._client, message.job, message.layer, message.longest_px)
+            await self._send_pixels(ThumbnailPixels(message.request, pixels))
 
         await self._queue(message, work)
 
@@ -587,9 +611,11 @@ _HANDLERS: dict[type[ClientMessage], Callable[[Connection, Any], Awaitable[None]
     CloseCanvas: Connection._close_canvas,
     ReadCanvas: Connection._read_canvas,
     Submit: Connection._submit,
+    Annotate: Connection._annotate,
     Cancel: Connection._cancel,
     Forget: Connection._forget,
     FetchLayer: Connection._fetch_layer,
+    FetchThumbnail: Connection._fetch_thumbnail,
     FetchInput: Connection._fetch_input,
     ListJobs: Connection._list_jobs,
     ListModels: Connection._list_models,

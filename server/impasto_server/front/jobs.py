@@ -11,7 +11,8 @@ Rules that others may rely on:
 * A job's first final state stays. Cancelling is durable before it is acknowledged, so a cancelled job stays
   cancelled even if its worker finishes it at the same moment; the layers are dropped. So with a finished job.
 * When a worker dies, the job that held the device is tried once more, then failed; jobs that waited in its
-  gate are queued again as often as it takes. The death of the server counts for no job.
+  gate are queued again as often as it takes. A job that was running each of three times the server itself
+  died is given up; stopping it in good order counts for no job.
 * While the disk is full, nothing is accepted; results that exist already are written when there is room.
 """
 
@@ -51,8 +52,15 @@ from impasto_protocol.rasters import row_size
 
 from impasto_server.blobs import BlobRef, BlobStore
 from impasto_server.front.journal import JobRecord, Journal
-from impasto_server.front.requests import check_inputs, check_model, check_submit
+from impasto_server.front.requests import (
+    check_inputs,
+    check_model,
+    check_note,
+    check_submit,
+    check_thumbnail,
+)
 from impasto_server.front.scheduler import Scheduler, Turn, Urgency
+from impasto_server.front.thumbnails import Thumbnails
 from impasto_server.pool.channel import Ended, Event, ModelsChanged, Progress, Ready, Run
 from impasto_server.pool.interface import WorkerPool
 
@@ -137,6 +145,7 @@ class JobDesk:
         self._scheduler = scheduler
         self._pool = pool
         self._blobs = blobs
+        self._thumbnails = Thumbnails(blobs)
         self._limits = limits
         self._disk_retry_s = disk_retry_s
         self._unfinished: dict[int, _Unfinished] = {}
@@ -238,6 +247,13 @@ class JobDesk:
         self._fresh.pop((client, job), None)
         await self._journal.forget(client, job)
 
+    async def annotate(self, client: str, job: str, note: str) -> JobSummary:
+        """Replaces a job's note, durably; the job as it is now. Raises `UnknownJob`, also for jobs of others,
+        `BadValue`, `DiskFull`."""
+        check_note(note)
+        await self._settled((client, job))
+        return (await self._journal.annotate(client, job, note)).summary()
+
     async def jobs(self, client: str) -> tuple[JobSummary, ...]:
         """All that the client has not forgotten, oldest first."""
         return tuple(record.summary() for record in await self._journal.jobs(client))
@@ -247,10 +263,13 @@ class JobDesk:
 
         Raises `UnknownJob`, `BadValue` for rows or layers that are not there, `NoSuchInput`.
         """
-        record = self._fresh.get((client, job)) or await self._journal.known(client, job)
-        if not 0 <= index < len(record.layers):
-            raise BadValue(f"This job has {len(record.layers)} layers; there is no number {index}.")
-        return await self._rows(record.layers[index].pixels, y, height)
+        return await self._rows(await self._layer(client, job, index), y, height)
+
+    async def thumbnail(self, client: str, job: str, index: int, longest_px: int) -> Pixels:
+        """A small copy of a result layer, RGBA8. Raises `UnknownJob`, `BadValue`, `NoSuchInput`."""
+        check_thumbnail(longest_px)
+        ref = await self._layer(client, job, index)
+        return await asyncio.to_thread(self._thumbnails.of, ref, longest_px)
 
     async def input(self, client: str, digest: str, y: int, height: int) -> Pixels:
         """Rows of an image, mask or control image that a job of this client used.
@@ -353,7 +372,7 @@ class JobDesk:
             )
         request = await self._stored(client, submit.generate, inputs)
         async with self._in_order:
-            record, new = await self._journal.accept(client, submit.job, submit.urgency, request)
+            record, new = await self._journal.accept(client, submit.job, submit.urgency, request, submit.note)
             if new:
                 self._unfinished[record.number] = _Unfinished(record)
                 self._enqueue(record)
@@ -448,6 +467,12 @@ class JobDesk:
         """Returns when the job of that name is not just being accepted."""
         while (task := self._accepting.get(key)) is not None:
             await asyncio.wait([task])
+
+    async def _layer(self, client: str, job: str, index: int) -> BlobRef:
+        record = self._fresh.get((client, job)) or await self._journal.known(client, job)
+        if not 0 <= index < len(record.layers):
+            raise BadValue(f"This job has {len(record.layers)} layers; there is no number {index}.")
+        return record.layers[index].pixels
 
     async def _rows(self, ref: BlobRef, y: int, height: int) -> Pixels:
         if height < 1 or y < 0 or y + height > ref.height:

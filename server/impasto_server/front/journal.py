@@ -9,12 +9,14 @@ store; the journal names them, and removes those that nobody names any more.
 
 A job that was forgotten keeps its inputs, so that its recipe can be replayed, until `retention_s` has passed
 or `budget_bytes` is exceeded; its layers go at once. Finished jobs that nobody forgot go by the same rule,
-but later.
+but later; those with a note and a result are part of a document's history, and go only when `budget_bytes` is
+exceeded, the oldest first.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import sqlite3
 import time
@@ -24,7 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from impasto_protocol.errors import DiskFull, InternalError, UnknownJob
+from impasto_protocol.errors import DiskFull, InternalError, UnknownJob, WorkerCrashed
 from impasto_protocol.messages import (
     FINAL_STATES,
     ErrorInfo,
@@ -36,6 +38,7 @@ from impasto_protocol.messages import (
 from impasto_protocol.rasters import PixelFormat, raster_size
 
 from impasto_server.blobs import BlobRef, BlobStore
+from impasto_server.front.journal_file import SCHEMA_VERSION, Transaction, connect, is_disk_trouble, put_aside
 from impasto_server.pool.channel import StoredLayer, decode_layers
 from impasto_server.records import pack, unpack_request
 
@@ -44,41 +47,11 @@ __all__ = ["JobRecord", "Journal"]
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-SCHEMA_VERSION = 1
+MOST_STARTS = 3  # of a job that the server never saw end, until it is failed
 BUDGET_BYTES = 8 << 30
-_SCHEMA = """
-CREATE TABLE clients (client TEXT PRIMARY KEY, event INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE jobs (
-    number INTEGER PRIMARY KEY AUTOINCREMENT,  -- order of acceptance; the worker's name for the job
-    client TEXT NOT NULL,
-    job TEXT NOT NULL,                         -- the client's name for it
-    urgency TEXT NOT NULL,
-    state TEXT NOT NULL,
-    request BLOB NOT NULL,                     -- msgpack of GenerateRequest
-    layers BLOB NOT NULL,                      -- msgpack of list[StoredLayer]
-    code TEXT,
-    sentence TEXT,
-    event INTEGER NOT NULL,
-    crashes INTEGER NOT NULL DEFAULT 0,        -- workers that died while it held the device
-    forgotten INTEGER NOT NULL DEFAULT 0,
-    created_s REAL NOT NULL,
-    changed_s REAL NOT NULL
-);
-CREATE UNIQUE INDEX jobs_known ON jobs (client, job) WHERE NOT forgotten;
-CREATE INDEX jobs_events ON jobs (client, event);
-CREATE TABLE pixels (
-    number INTEGER NOT NULL REFERENCES jobs ON DELETE CASCADE,
-    role TEXT NOT NULL,                        -- input | layer
-    digest TEXT NOT NULL,
-    width INTEGER NOT NULL,
-    height INTEGER NOT NULL,
-    format TEXT NOT NULL,
-    size INTEGER NOT NULL,                     -- bytes
-    PRIMARY KEY (number, role, digest)
-) WITHOUT ROWID;
-CREATE INDEX pixels_digest ON pixels (digest);
-"""
-_COLUMNS = "number, client, job, urgency, state, request, layers, code, sentence, event, crashes, created_s"
+_COLUMNS = (
+    "number, client, job, urgency, state, request, layers, code, sentence, event, crashes, created_s, note"
+)
 _NO_LAYERS = pack([])
 
 
@@ -95,6 +68,7 @@ class JobRecord:
     event: int
     crashes: int
     created_s: float  # Unix time
+    note: str = ""
 
     @property
     def is_final(self) -> bool:
@@ -115,6 +89,8 @@ class JobRecord:
             error=self.error,
             controls=tuple(control.kind for control in self.request.controls),
             loras=tuple(lora.name for lora in self.request.loras),
+            note=self.note,
+            urgency=self.urgency,
         )
 
 
@@ -150,14 +126,15 @@ class Journal:
         await self._in_thread(self._open)
 
     async def close(self) -> None:
-        await self._in_thread(self._close)
+        """The server stops in good order: what runs now was not what ended it."""
+        await self._in_thread(self._close_in_order)
         self._thread.shutdown()
 
     def _open(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         reason = None
         try:
-            self._database, version = _connect(self._path)
+            self._database, version = connect(self._path)
         except sqlite3.OperationalError:
             raise  # the disk is full, or another program holds the file: nothing is wrong with it
         except sqlite3.DatabaseError:
@@ -168,30 +145,19 @@ class Journal:
                 return
             reason = "was written by a newer Impasto"
             self._close()
-        aside = self._put_aside()
+        aside = put_aside(self._path, self._blobs.folder)
         self.notice = (
             f"The list of jobs {reason}. It was put aside as {aside.name}, nothing was deleted; "
             "the server goes on with an empty list."
         )
         log.warning(self.notice)
-        self._database, _ = _connect(self._path)
+        self._database, _ = connect(self._path)
 
-    def _put_aside(self) -> Path:
-        """Renames the database, with what SQLite keeps beside it, and the folder of its pixels."""
-        stamp = time.strftime("%Y%m%d-%H%M%S")
-        aside = self._path.with_name(f"{self._path.name}.aside-{stamp}")
-        count = 1
-        while aside.exists():
-            count += 1
-            aside = self._path.with_name(f"{self._path.name}.aside-{stamp}-{count}")
-        suffix = aside.name[len(self._path.name) :]
-        for name in (self._path.name, f"{self._path.name}-wal", f"{self._path.name}-shm"):
-            source = self._path.with_name(name)
-            if source.exists():
-                source.replace(self._path.with_name(name.replace(self._path.name, aside.name)))
-        if self._blobs.folder.exists():
-            self._blobs.folder.replace(self._blobs.folder.with_name(self._blobs.folder.name + suffix))
-        return aside
+    def _close_in_order(self) -> None:
+        if self._database is not None:
+            with contextlib.suppress(sqlite3.Error):  # a full disk must not keep the server from stopping
+                self._database.execute("UPDATE jobs SET starts = 0 WHERE state = 'running'")
+        self._close()
 
     def _close(self) -> None:
         if self._database is not None:
@@ -201,16 +167,20 @@ class Journal:
     # ── changes, each durable when it returns ────────────────────────────────────────────────────────────
 
     async def accept(
-        self, client: str, job: str, urgency: str, request: GenerateRequest
+        self, client: str, job: str, urgency: str, request: GenerateRequest, note: str = ""
     ) -> tuple[JobRecord, bool]:
         """Takes a job in, queued. A job the client has handed in before is returned as it stands, with False.
 
         `request` names stored pixels only (InputRef).
         """
-        return await self._in_thread(self._accept, client, job, urgency, request)
+        return await self._in_thread(self._accept, client, job, urgency, request, note)
+
+    async def annotate(self, client: str, job: str, note: str) -> JobRecord:
+        """Replaces the note of a job, which makes no event. Raises `UnknownJob`."""
+        return await self._in_thread(self._annotate, client, job, note)
 
     async def begin(self, number: int) -> JobRecord | None:
-        """queued → running. None if it is not queued, so nothing changed."""
+        """queued → running, counted as a start. None if it is not queued, so nothing changed."""
         return await self._in_thread(self._move, number, ("queued",), "running")
 
     async def requeue(self, number: int, *, crashed: bool) -> JobRecord | None:
@@ -236,7 +206,8 @@ class Journal:
         await self._in_thread(self._forget, client, job)
 
     async def resume(self) -> list[JobRecord]:
-        """After a start: running → queued. Returns all unfinished jobs in the order of acceptance."""
+        """After a start: running → queued, or → failed for a job that began `MOST_STARTS` times and took the
+        server down each time. Returns all unfinished jobs in the order of acceptance."""
         return await self._in_thread(self._resume)
 
     async def prune(self) -> int:
@@ -244,7 +215,7 @@ class Journal:
         return await self._in_thread(self._prune)
 
     def _accept(
-        self, client: str, job: str, urgency: str, request: GenerateRequest
+        self, client: str, job: str, urgency: str, request: GenerateRequest, note: str
     ) -> tuple[JobRecord, bool]:
         with self._transaction() as database:
             known = self._find(client, job)
@@ -253,9 +224,9 @@ class Journal:
             now_s = self._clock()
             cursor = database.execute(
                 "INSERT INTO jobs "
-                "(client, job, urgency, state, request, layers, event, created_s, changed_s) "
-                "VALUES (?, ?, ?, 'queued', ?, ?, ?, ?, ?)",
-                (client, job, urgency, pack(request), _NO_LAYERS, self._next_event(client), now_s, now_s),
+                "(client, job, urgency, state, request, layers, event, created_s, changed_s, note) "
+                "VALUES (?1, ?2, ?3, 'queued', ?4, ?5, ?6, ?7, ?7, ?8)",
+                (client, job, urgency, pack(request), _NO_LAYERS, self._next_event(client), now_s, note),
             )
             number = cursor.lastrowid
             assert number is not None
@@ -278,8 +249,9 @@ class Journal:
             if row is None or row[1] not in sources:
                 return None
             database.execute(
-                "UPDATE jobs SET state = ?, layers = ?, code = ?, sentence = ?, crashes = crashes + ?, "
-                "event = ?, changed_s = ? WHERE number = ?",
+                "UPDATE jobs SET state = ?1, layers = ?2, code = ?3, sentence = ?4, crashes = crashes + ?5, "
+                "starts = CASE ?1 WHEN 'running' THEN starts + 1 ELSE 0 END, event = ?6, changed_s = ?7 "
+                "WHERE number = ?8",
                 (
                     target,
                     pack(list(layers)),
@@ -293,6 +265,12 @@ class Journal:
             )
             self._note_pixels(number, "layer", [layer.pixels for layer in layers])
             return self._record(number)
+
+    def _annotate(self, client: str, job: str, note: str) -> JobRecord:
+        with self._transaction() as database:
+            known = self._known(client, job)
+            database.execute("UPDATE jobs SET note = ? WHERE number = ?", (note, known.number))
+            return self._record(known.number)
 
     def _cancel(self, client: str, job: str) -> tuple[JobRecord, bool]:
         known = self._known(client, job)
@@ -316,13 +294,18 @@ class Journal:
 
     def _resume(self) -> list[JobRecord]:
         with self._transaction() as database:
-            for (number,) in database.execute(
-                "SELECT number FROM jobs WHERE state = 'running' ORDER BY number"
+            for number, client, starts in database.execute(
+                "SELECT number, client, starts FROM jobs WHERE state = 'running' ORDER BY number"
             ).fetchall():
-                client = self._record(number).client
+                change = (
+                    ("failed", WorkerCrashed.code, _TOOK_ALL_DOWN)
+                    if starts >= MOST_STARTS
+                    else ("queued", None, None)
+                )
                 database.execute(
-                    "UPDATE jobs SET state = 'queued', event = ?, changed_s = ? WHERE number = ?",
-                    (self._next_event(client), self._clock(), number),
+                    "UPDATE jobs SET state = ?, code = ?, sentence = ?, event = ?, changed_s = ? "
+                    "WHERE number = ?",
+                    (*change, self._next_event(client), self._clock(), number),
                 )
         return self._select("state = 'queued' ORDER BY number")
 
@@ -388,7 +371,8 @@ class Journal:
         going = {
             number
             for (number,) in self._db.execute(
-                f"SELECT number FROM jobs WHERE {final} AND changed_s < ?",  # noqa: S608
+                f"SELECT number FROM jobs WHERE {final} AND changed_s < ? "  # noqa: S608
+                "AND (forgotten OR state != 'done' OR note = '')",
                 (oldest_s,),
             )
         }
@@ -432,8 +416,8 @@ class Journal:
             raise InternalError("The server is stopping. Start it again.")
         return self._database
 
-    def _transaction(self) -> _Transaction:
-        return _Transaction(self._db)
+    def _transaction(self) -> Transaction:
+        return Transaction(self._db)
 
     def _next_event(self, client: str) -> int:
         row = self._db.execute(
@@ -484,7 +468,7 @@ class Journal:
         try:
             return work(*values, **named)
         except (sqlite3.Error, OSError) as error:
-            if _disk_trouble(error):
+            if is_disk_trouble(error):
                 raise DiskFull(
                     f"The disk that holds {self._path.parent} is full or failing ({error}). "
                     "Free some space and try again; nothing that was accepted is lost."
@@ -492,58 +476,10 @@ class Journal:
             raise
 
 
-class _Transaction:
-    """BEGIN IMMEDIATE … COMMIT; anything that goes wrong, the commit included, rolls all of it back."""
-
-    def __init__(self, database: sqlite3.Connection) -> None:
-        self._database = database
-
-    def __enter__(self) -> sqlite3.Connection:
-        self._database.execute("BEGIN IMMEDIATE")
-        return self._database
-
-    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        if kind is None:
-            try:
-                self._database.execute("COMMIT")
-            except sqlite3.Error:
-                self._roll_back()
-                raise
-        else:
-            self._roll_back()
-
-    def _roll_back(self) -> None:
-        if self._database.in_transaction:  # SQLite may have rolled back by itself, as it does on a full disk
-            self._database.execute("ROLLBACK")
-
-
-def _connect(path: Path) -> tuple[sqlite3.Connection, int]:
-    """The open database and the version of its schema, which is made if there is none."""
-    path.touch(mode=0o600)  # it holds prompts
-    database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
-    try:
-        (version,) = database.execute("PRAGMA user_version").fetchone()
-        if version > SCHEMA_VERSION:
-            return database, int(version)
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = FULL")
-        database.execute("PRAGMA foreign_keys = ON")
-        (verdict,) = database.execute("PRAGMA quick_check(1)").fetchone()
-        if verdict != "ok":
-            raise sqlite3.DatabaseError(verdict)
-        if version == 0:
-            with _Transaction(database):
-                for statement in _SCHEMA.split(";\n"):
-                    database.execute(statement)
-                database.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-    except BaseException:
-        database.close()
-        raise
-    return database, SCHEMA_VERSION
-
-
 def _to_record(row: tuple[object, ...]) -> JobRecord:
-    number, client, job, urgency, state, request, layers, code, sentence, event, crashes, created_s = row
+    number, client, job, urgency, state, request, layers, code, sentence, event, crashes, created_s, note = (
+        row
+    )
     return JobRecord(
         number=int(number),  # type: ignore[call-overload]  # sqlite3 rows are untyped; the schema types them
         client=str(client),
@@ -556,11 +492,11 @@ def _to_record(row: tuple[object, ...]) -> JobRecord:
         event=int(event),  # type: ignore[call-overload]
         crashes=int(crashes),  # type: ignore[call-overload]
         created_s=float(created_s),  # type: ignore[arg-type]
+        note=str(note),
     )
 
 
-def _disk_trouble(error: Exception) -> bool:
-    """Full, over quota, or refusing writes. By text: `sqlite_errorcode` came with Python 3.11."""
-    if isinstance(error, OSError):
-        return True
-    return any(words in str(error) for words in ("database or disk is full", "disk I/O error"))
+_TOOK_ALL_DOWN = (
+    f"The server, or this computer, went down {MOST_STARTS} times while it painted this picture, so it was "
+    "given up. A smaller size or another model may work; log/worker.log says more."
+)

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from impasto_protocol.errors import BadImage, BadValue, EmptyMask, EmptyPrompt, SizeMismatch, UnknownModel
 from impasto_protocol.messages import (
     FILL_MODES,
+    NOTE_BYTES,
+    THUMBNAIL_PX,
     URGENCIES,
     GenerateRequest,
     InputRef,
@@ -19,7 +21,9 @@ from impasto_protocol.messages import (
 )
 from impasto_protocol.rasters import PixelFormat, raster_size
 
-__all__ = ["check_inputs", "check_model", "check_submit"]
+from impasto_server.controls import check_kind
+
+__all__ = ["check_inputs", "check_model", "check_note", "check_submit", "check_thumbnail"]
 
 Picture = Pixels | InputRef
 
@@ -42,6 +46,7 @@ def check_submit(submit: Submit, limits: Limits) -> None:
     request = submit.generate
     _demand(bool(_JOB.fullmatch(submit.job)), "A job's id must be 32 hex digits.")
     _demand(submit.urgency in URGENCIES, f"Urgency must be one of {', '.join(URGENCIES)}.")
+    check_note(submit.note)
     _demand(request.fill in ("", *FILL_MODES), f"Fill must be one of {', '.join(FILL_MODES)}.")
     for name, text in (("prompt", request.prompt), ("negative prompt", request.negative)):
         _demand(len(text) <= LONGEST_PROMPT, f"The {name} is longer than {LONGEST_PROMPT} characters.")
@@ -63,10 +68,30 @@ def check_submit(submit: Submit, limits: Limits) -> None:
     _demand(0.0 <= request.strength <= 1.0, f"Strength must be from 0 to 1, not {request.strength}.")
     _demand(request.seed + request.takes - 1 <= LAST_SEED, "The seed is too large. Choose one below 2^63.")
     _check_adapters(request, limits)
+    if request.make_map:
+        check_kind(request.make_map)
+        _demand(request.image is not None, "A control map is made from a picture. Send the picture as well.")
     if request.mask is not None and request.image is None:
         raise BadValue("A mask needs an image. Send the picture that is to be repainted too.")
     if request.image is None and not request.prompt.strip():
         raise EmptyPrompt("The prompt is empty. Write what the picture should show.")
+
+
+def check_note(note: str) -> None:
+    """Raises `BadValue` for one that is too long."""
+    _demand(
+        len(note.encode("utf-8", "surrogatepass")) <= NOTE_BYTES,
+        f"The program keeps more than {NOTE_BYTES >> 10} KiB with this picture. Update the program.",
+    )
+
+
+def check_thumbnail(longest_px: int) -> None:
+    """Raises `BadValue`."""
+    smallest, largest = THUMBNAIL_PX
+    _demand(
+        smallest <= longest_px <= largest,
+        f"A thumbnail's longer side must be from {smallest} to {largest} pixels, not {longest_px}.",
+    )
 
 
 def _check_adapters(request: GenerateRequest, limits: Limits) -> None:
@@ -97,8 +122,9 @@ def _check_adapters(request: GenerateRequest, limits: Limits) -> None:
 
 
 def check_model(request: GenerateRequest, models: tuple[ModelInfo, ...]) -> None:
-    """Raises `UnknownModel`. While no worker has said what there is, `models` is empty; the engine checks."""
-    if not models:
+    """Raises `UnknownModel`. While no worker has said what there is, `models` is empty; the engine checks.
+    A control map needs no model."""
+    if not models or request.make_map:
         return
     chosen = next((model for model in models if model.model == request.model), None)
     if chosen is None:

@@ -29,6 +29,7 @@ from impasto_protocol.messages import (
     InputPixels,
     LayerPixels,
     ServerMessage,
+    ThumbnailPixels,
 )
 
 __all__ = ["CONTROL_BYTES", "Target", "decode", "encode", "encode_parts", "target"]
@@ -212,7 +213,9 @@ def encode(message: ServerMessage) -> bytes:
     return _encode(_to_struct(message))
 
 
-def encode_parts(message: CanvasPixels | LayerPixels | InputPixels) -> tuple[bytes, memoryview]:
+def encode_parts(
+    message: CanvasPixels | LayerPixels | ThumbnailPixels | InputPixels,
+) -> tuple[bytes, memoryview]:
     """A frame in two parts, to be sent one after the other: what stands before the pixels, and the pixels.
 
     The second part is a view of `message.pixels.data`, which must not change until it has been sent. Saves a

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from impasto_protocol.messages import (
+    Annotate,
     Cancel,
     CanvasAck,
     CanvasPixels,
@@ -17,6 +18,7 @@ from impasto_protocol.messages import (
     ErrorInfo,
     FetchInput,
     FetchLayer,
+    FetchThumbnail,
     Forget,
     GenerateRequest,
     Hello,
@@ -44,6 +46,7 @@ from impasto_protocol.messages import (
     SharedBytes,
     SharedOffer,
     Submit,
+    ThumbnailPixels,
     Welcome,
 )
 from impasto_protocol.rasters import PixelFormat
@@ -108,9 +111,13 @@ CLIENT: dict[str, Message] = {
     "submit": Submit(JOB, REQUEST, "batch"),
     "submit-words": Submit(JOB, GenerateRequest("a red circle")),
     "submit-controlled": Submit(JOB, CONTROLLED),
+    "submit-noted": Submit(JOB, GenerateRequest("a red circle"), note='{"layer": "Skizze 夜"}'),
+    "submit-map": Submit(JOB, GenerateRequest("", image=CanvasRef("c1", 7), make_map="scribble")),
+    "annotate": Annotate(8, JOB, "★"),
     "cancel": Cancel(JOB),
     "forget": Forget(JOB),
     "fetch-layer": FetchLayer(2, JOB, 1, 64, 128),
+    "fetch-thumbnail": FetchThumbnail(7, JOB, 1, 256),
     "fetch-input": FetchInput(3, DIGEST, 0, 768),
     "list-jobs": ListJobs(4),
     "list-models": ListModels(5),
@@ -121,6 +128,7 @@ SERVER: dict[str, Message] = {
         1, "0.1.0", LIMITS, ("generate", "mask"), 42, SharedOffer("/shm/impasto", "1f-00", bytes(32))
     ),
     "welcome-controls": Welcome(1, "0.2.0", replace(LIMITS, controls=4, loras=3), ("control", "lora"), 0),
+    "welcome-maps": Welcome(1, "0.3.0", LIMITS, ("upscale",), 0, maps=("edges", "scribble")),
     "canvas-ack": CanvasAck("c1", 7),
     "canvas-stale": CanvasStale("c1", 5),
     "canvas-pixels": CanvasPixels(1, "c1", 7, 0, INLINE),
@@ -129,11 +137,13 @@ SERVER: dict[str, Message] = {
     "job-changed-failed": JobChanged(44, JOB, "failed", error=ERROR),
     "job-progress": JobProgress(JOB, "sampling", 3, 20, 0, 1.5, INLINE),
     "layer-pixels": LayerPixels(2, 64, SHARED),
+    "thumbnail-pixels": ThumbnailPixels(7, Pixels(1, 1, PixelFormat.RGBA8, data=b"\x01\x02\x03\x04")),
     "input-pixels": InputPixels(3, 0, INLINE),
     "job-list": JobList(4, (JobSummary(JOB, "done", "a boat", 1.75e9, (LAYER,), ERROR),)),
     "job-list-adapters": JobList(
         5, (JobSummary(JOB, "queued", "a boat", 1.75e9, controls=("scribble", "depth"), loras=("ink",)),)
     ),
+    "job-list-notes": JobList(8, (JobSummary(JOB, "queued", "a boat", 1.75e9, note="★", urgency="batch"),)),
     "model-list": ModelList(5, (ModelInfo("pocket", "Pocket", "sd15", 256, 20, 3.0, ("text", "mask")),)),
     "model-list-adapters": ModelList(6, (MODEL_WITH_ADAPTERS,)),
     "problem": Problem("stale_canvas", "Send the picture again.", 6, JOB, "c1"),

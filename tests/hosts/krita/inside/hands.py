@@ -111,3 +111,25 @@ def centre():
         bar.setValue((bar.minimum() + bar.maximum()) // 2)
     yield from pause(0.3)
     return True
+
+
+def fold(on):
+    """The docker to one line, or back."""
+    panel()._fold(on)
+    yield from pause(0.5)
+    return panel().folded
+
+
+def bar():
+    """Where the bar at the selection is on the screen and what can be clicked there; None without one."""
+    strip = plugin()._bar._strip
+    if strip is None or not strip.isVisible():
+        return None
+    at = strip.mapToGlobal(QtCore.QPoint(0, 0))
+    buttons = {
+        found.text() or found.accessibleName(): _middle(found)
+        for found in strip.findChildren(QtWidgets.QAbstractButton)
+        if found.isVisible()
+    }
+    fields = [_middle(field) for field in strip.findChildren(QtWidgets.QPlainTextEdit) if field.isVisible()]
+    return {"box": [at.x(), at.y(), strip.width(), strip.height()], "buttons": buttons, "fields": fields}

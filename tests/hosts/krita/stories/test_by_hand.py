@@ -82,3 +82,36 @@ def test_the_prompt_keeps_its_keys(artist: Artist, hand: Hand) -> None:
     assert "big:1.1" in artist.krita.call("hands.typed")
     hand.press("ctrl+z", "ctrl+z", "Delete", "b", "e")
     assert np.array_equal(artist.seen, before)
+
+
+def test_a_bar_at_the_selection_does_it_all_while_the_docker_is_folded(artist: Artist, hand: Hand) -> None:
+    layers = artist.facts["layers"]
+    assert artist.krita.call("hands.fold", on=True)
+    assert artist.krita.call("hands.bar") is None, "nothing is selected"
+    select_the_middle(artist, hand)
+    selection = artist.until(lambda view: view["selection"], timeout_s=5)["selection"]
+    artist.do("change", mode="fill", takes=2, steps=4)
+    bar = artist.krita.call("hands.bar")
+    left, top, width, height = artist.krita.call("hands.canvas")
+    x, y, wide, high = bar["box"]
+    assert left <= x
+    assert x + wide <= left + width
+    assert top <= y
+    assert y + high <= top + height
+    assert y >= top + height // 2 + selection[3] // 2 - 2, "below the selection"
+    hand.click(bar["fields"][0])
+    hand.press("ctrl+a")
+    hand.type("a red square")
+    assert artist.until(lambda view: view["intent"]["prompt"] == "a red square", timeout_s=5)
+    hand.press("shift+Return")
+    artist.until(takes_or_failure)
+    artist.until(lambda _view: "Apply" in (artist.krita.call("hands.bar") or {"buttons": ()})["buttons"])
+    hand.click(artist.krita.call("hands.bar")["buttons"]["Next take"])
+    artist.until(lambda view: view["shown"] == 1, timeout_s=5)
+    hand.click(artist.krita.call("hands.bar")["buttons"]["Apply"])
+    artist.until(lambda view: view["applied"])
+    assert artist.facts["layers"][-1]["name"] == "a red square"
+    hand.press("ctrl+z")
+    artist.until(lambda _view: artist.facts["layers"] == layers, timeout_s=10)
+    artist.krita.call("hands.fold", on=False)
+    assert artist.krita.call("hands.bar") is None
