@@ -1,0 +1,64 @@
+"""The panel's view, put together from everything the studio knows."""
+
+from typing import Iterable, List, Tuple
+
+from impasto_studio.gallery import Gallery
+from impasto_studio.history import views
+from impasto_studio.link import Link
+from impasto_studio.plan import start_text, steps_run
+from impasto_studio.remembered import Memory
+from impasto_studio.starting import Starter
+from impasto_studio.state import State
+from impasto_studio.styles import styled
+from impasto_studio.takes import Comparison
+from impasto_studio.view import View
+from impasto_studio.work import Work, job_view
+
+__all__ = ["assemble"]
+
+
+def assemble(
+    state: State,
+    link: Link,
+    works: Iterable[Work],
+    comparison: Comparison,
+    history: List[Tuple[Work, int]],
+    gallery: Gallery,
+    memory: Memory,
+    starter: Starter,
+    on_canvas: bool,
+) -> View:
+    """`history`: the document's takes, newest first."""
+    scene, intent, possible = state.scene, state.intent, link.possible
+    style = state.styles.get(intent.style)
+    model = possible.model_for(intent, style) if possible is not None else None
+    plan = starter.plan()
+    why_not = plan if isinstance(plan, str) else ""
+    compared = [(work, index) for work, index in history if work.job == comparison.job]
+    shown = comparison.shown if compared else -1
+    return View(
+        link=link.view,
+        document=scene is not None,
+        selection=scene.selection if scene is not None else None,
+        layers=scene.layers if scene is not None else (),
+        intent=intent,
+        models=possible.models if possible is not None else (),
+        model=model,
+        styles=tuple(state.styles),
+        steps=steps_run(styled(intent, style, model), model),
+        start=start_text(intent, scene),
+        can_start=not why_not,
+        why_not=why_not,
+        map_kinds=possible.maps if possible is not None else (),
+        jobs=tuple(job_view(work) for work in works if work.state not in ("done", "cancelled")),
+        takes=views(compared, gallery.thumbnail),
+        shown=shown,
+        applied=any(index == shown and index in work.note.applied for work, index in compared),
+        on_canvas=on_canvas,
+        remembered=scene is not None and memory.knows(scene.document, scene.layer),
+        history=views(history, gallery.thumbnail),
+        notice=state.notice,
+        live=state.live,
+        prompts=state.prompts,
+        settings=state.settings,
+    )

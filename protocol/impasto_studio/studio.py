@@ -1,0 +1,253 @@
+"""The whole of a plugin but its host: commands in, a `View` out.
+
+Threads. `Studio` and everything it owns live on the UI thread: commands, `poll`, the host's callbacks and
+`on_view`. The host is called there only. The `Session` is called on three workers only (link, send, fetch),
+reading `Session.connected` aside; they hand over what they have with `host.call_soon`, and so does the
+session's listener. So nothing here is locked.
+"""
+
+import time
+from pathlib import Path
+from typing import Callable, Sequence, Tuple, Union
+
+from impasto_client.session import Session
+from impasto_protocol.messages import JobChanged, JobProgress
+
+from impasto_studio.assembling import assemble
+from impasto_studio.choosing import Chooser
+from impasto_studio.desk import Desk
+from impasto_studio.gallery import Gallery, Take
+from impasto_studio.history import takes_of, to_fetch
+from impasto_studio.host import Host
+from impasto_studio.inserting import Inserter
+from impasto_studio.intent import Intent
+from impasto_studio.link import Connect, Link
+from impasto_studio.overlay import Overlay
+from impasto_studio.remembered import Memory
+from impasto_studio.settings import Settings
+from impasto_studio.starting import Starter
+from impasto_studio.state import State
+from impasto_studio.takes import Comparison
+from impasto_studio.view import View
+from impasto_studio.work import Work
+from impasto_studio.workers import Worker, WorkerThread
+
+__all__ = ["Studio"]
+
+GOODBYE_S = 5.0
+MakeWorker = Callable[[str, Callable[[Callable[[], None]], None]], Worker]
+
+
+class Studio:
+    """Implements `commands.Commands`. `on_view` is called on the UI thread with every new view.
+
+    `open` once, then `poll` a few times a second from a timer of the host, `close` at the end.
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        home: Path,
+        *,
+        on_view: Callable[[View], None],
+        connect: Connect = Session.connect,
+        worker: MakeWorker = WorkerThread,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._host = host
+        self._on_view = on_view
+        self._clock = clock
+        self._view = View()
+        self._due = False  # a view has been promised to the host's loop
+        self._closed = False
+        self._looked_at: Tuple[Take, ...] = ()  # what the panel shows of the history
+        self._workers = [worker(f"impasto-{name}", host.call_soon) for name in ("send", "fetch", "link")]
+        send, fetch, link = self._workers
+        self._state = state = State(host, self._changed)
+        self._comparison = Comparison()
+        self._desk = Desk(host, send, fetch, changed=self._changed, finished=self._finished, say=state.say)
+        self._gallery = Gallery(fetch, self._changed)
+        self._memory = Memory(host)
+        self._overlay = Overlay(host, self._gallery, state.say)
+        self._link = Link(
+            home,
+            host.name,
+            link,
+            connect,
+            self._listen,
+            changed=self._changed,
+            attached=self._attached,
+            detached=self._detached,
+        )
+        inserter = Inserter(host, self._desk, self._gallery, self._memory, say=state.say, changed=state.look)
+        self._starter = Starter(state, self._link, self._desk, self._memory, self._comparison)
+        self._chooser = Chooser(state, self._desk, inserter, self._comparison)
+
+    # ── life ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def view(self) -> View:
+        """The newest view."""
+        return self._view
+
+    @property
+    def live(self) -> bool:
+        """What `set_live` said last."""
+        return self._state.live
+
+    def open(self) -> None:
+        """Reads what was kept, and looks for the server."""
+        self._state.load()
+        self._link.start_by_itself = self._state.settings.start_server
+        self.poll()
+
+    def poll(self) -> None:
+        """Notices what nobody tells: another document or selection, a lost connection. Cheap."""
+        if not self._closed:
+            self._state.look()
+            self._link.poll(self._clock())
+            self._desk.poll()
+            self._state.save()
+
+    def close(self) -> None:
+        """Keeps the settings and lets go of the server. Jobs go on there. Does not wait."""
+        if not self._closed:
+            self._closed = True
+            self._overlay.clear()
+            self._state.save()
+            session = self._link.release()
+            send, *others = self._workers
+            for worker in others:
+                worker.close()
+            if session is not None:
+                send.do(lambda: _end(session, others), _nothing, _nothing)
+            send.close()
+
+    # ── commands ─────────────────────────────────────────────────────────────────────────────────────────
+
+    def change(self, intent: Intent) -> None:
+        self._state.change(intent)
+
+    def change_settings(self, settings: Settings) -> None:
+        self._state.change_settings(settings)
+
+    def set_live(self, on: bool) -> None:
+        self._state.set_live(on)
+
+    def dismiss_notice(self) -> None:
+        self._state.say("")
+
+    def start_server(self) -> None:
+        self._link.start_server(self._clock())
+
+    def start(self) -> None:
+        self._starter.start()
+
+    def paint_again(self) -> None:
+        self._starter.paint_again()
+
+    def make_map(self, row: int) -> None:
+        self._starter.make_map(row)
+
+    def cancel(self, job: str) -> None:
+        self._desk.cancel(job)
+
+    def cancel_all(self) -> None:
+        for job in list(self._desk.works):
+            self._desk.cancel(job)
+
+    def dismiss(self, job: str) -> None:
+        self._desk.dismiss(job)
+
+    def retry(self, job: str) -> None:
+        self._desk.retry(job)
+
+    def compare(self, job: str, index: int) -> None:
+        self._chooser.compare(job, index)
+
+    def hover(self, job: str, index: int) -> None:
+        self._chooser.hover(job, index)
+
+    def step(self, by: int) -> None:
+        self._chooser.step(by)
+
+    def apply(self) -> None:
+        self._chooser.apply()
+
+    def put_away(self) -> None:
+        self._chooser.put_away()
+
+    def reuse(self, job: str, index: int) -> None:
+        self._chooser.reuse(job, index)
+
+    def favourite(self, job: str, index: int, on: bool) -> None:
+        self._chooser.favourite(job, index, on)
+
+    def discard(self, job: str) -> None:
+        self._chooser.discard(job)
+
+    def look_at(self, takes: Sequence[Take]) -> None:
+        self._looked_at = tuple(takes)
+        self._changed()
+
+    # ── what comes from below ────────────────────────────────────────────────────────────────────────────
+
+    def _listen(self, message: Union[JobChanged, JobProgress]) -> None:
+        """On the connection's thread."""
+        self._host.call_soon(lambda: None if self._closed else self._desk.heard(message))
+
+    def _attached(self, session: Session) -> None:
+        assert self._link.possible is not None
+        self._desk.attach(session, self._link.possible.limits)
+        self._gallery.attach(session)
+
+    def _detached(self) -> None:
+        self._desk.detach()
+        self._gallery.attach(None)
+
+    def _finished(self, work: Work) -> None:
+        self._chooser.finished(work)
+
+    def _changed(self) -> None:
+        """Many changes make one view."""
+        if not self._due:
+            self._due = True
+            self._host.call_soon(self._publish)
+
+    def _publish(self) -> None:
+        self._due = False
+        if self._closed:
+            return
+        state, works = self._state, self._desk.works
+        if state.settings.previews:
+            self._overlay.update(state.scene, self._comparison, works)
+        else:
+            self._overlay.clear()
+        history = takes_of(works.values(), state.document)
+        view = assemble(
+            state,
+            self._link,
+            works.values(),
+            self._comparison,
+            history,
+            self._gallery,
+            self._memory,
+            self._starter,
+            self._overlay.on_canvas and state.settings.previews,
+        )
+        takes = [(work.job, index) for work, index in history]
+        self._gallery.want(to_fetch([(take.job, take.index) for take in view.takes], self._looked_at, takes))
+        if view != self._view:
+            self._view = view
+            self._on_view(view)
+
+
+def _end(session: Session, others: Sequence[Worker]) -> None:
+    """What the others were about to say is said first."""
+    for worker in others:
+        worker.join(GOODBYE_S)
+    session.close()
+
+
+def _nothing(_: object) -> None:
+    """Nobody is told any more."""

@@ -1,0 +1,55 @@
+"""Which take is looked at."""
+
+from __future__ import annotations
+
+from impasto_studio.takes import Comparison
+
+
+def opened() -> Comparison:
+    comparison = Comparison()
+    comparison.open("document", "job", 3)
+    return comparison
+
+
+def test_it_starts_closed() -> None:
+    comparison = Comparison()
+    comparison.step(1)
+    assert (comparison.take, comparison.visible, comparison.shown) == (None, None, -1)
+
+
+def test_steps_go_around_the_end() -> None:
+    comparison = opened()
+    seen = []
+    for by in (1, 1, 1, -1):
+        comparison.step(by)
+        seen.append(comparison.shown)
+    assert seen == [1, 2, 0, 2]
+
+
+def test_a_hover_lasts_as_long_as_the_pointer_is_there() -> None:
+    comparison = opened()
+    comparison.hover(("other", 1))
+    assert (comparison.visible, comparison.take) == (("other", 1), ("job", 0))
+    comparison.hover(None)
+    assert comparison.visible == ("job", 0)
+
+
+def test_takes_that_are_not_there_are_not_opened() -> None:
+    comparison = opened()
+    comparison.open("document", "second", 2, 2)
+    comparison.open("document", "second", 0, 0)
+    comparison.open("document", "second", 2, -1)
+    assert comparison.take == ("job", 0)
+    comparison.open("document", "second", 2, 1)
+    assert comparison.take == ("second", 1)
+
+
+def test_what_is_gone_is_not_looked_at() -> None:
+    comparison = opened()
+    comparison.hover(("other", 0))
+    comparison.gone("third")
+    assert comparison.visible == ("other", 0)
+    comparison.gone("other")
+    assert comparison.visible == ("job", 0)
+    comparison.gone("job")
+    assert (comparison.visible, comparison.document) == (None, "")

@@ -1,0 +1,210 @@
+"""The studio against the real front, real worker processes and the fake engine."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from impasto_protocol.messages import GenerateRequest
+from impasto_protocol.places import server_file
+from impasto_protocol.rasters import PixelFormat
+from impasto_studio.geometry import Box
+from impasto_studio.view import View
+
+from tests.fakes.engine import painted
+from tests.studio.easel import Driven, Easel, driven
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="no SIGKILL there")
+
+DOCUMENT = "d" * 32
+
+
+@contextmanager
+def server(home: Path, step_s: float = 0.005) -> Iterator[subprocess.Popen[str]]:
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        "IMPASTO_FAKE_STEP_S": str(step_s),
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.fakes.serve", str(home)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+    assert process.stdout is not None
+    try:
+        assert process.stdout.readline().startswith("ready")
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+@pytest.fixture
+def easel() -> Easel:
+    made = Easel()
+    made.open(DOCUMENT, 96, 80, Box(20, 10, 30, 30))
+    return made
+
+
+def ready(view: View) -> bool:
+    return view.link.state == "ready"
+
+
+def start(one: Driven, **fields: object) -> None:
+    one.studio.change(replace(one.view.intent, **fields))  # type: ignore[arg-type]
+    one.until(lambda view: all(getattr(view.intent, name) == value for name, value in fields.items()))
+    one.studio.start()
+    one.until(lambda view: view.jobs or view.takes)
+
+
+def test_a_selection_is_filled_compared_and_applied(tmp_path: Path, easel: Easel) -> None:
+    with server(tmp_path), driven(easel, tmp_path) as one:
+        one.until(ready)
+        start(one, mode="fill", prompt="a fox")
+        view = one.until(lambda view: view.takes)
+        assert [take.index for take in view.takes] == [0, 1, 2]
+        assert (view.shown, view.applied) == (0, False)
+        one.until(lambda view: easel.shown is not None and easel.shown.picture.width == 96)
+        one.until(lambda view: all(take.thumbnail for take in view.history))
+        assert easel.document.layers == {}
+        one.studio.step(-1)
+        one.studio.apply()
+        view = one.until(lambda view: view.applied)
+        (layer,) = easel.document.layers.values()
+        assert (layer.name, layer.x, layer.y, layer.picture.width) == ("a fox", 0, 0, 96)
+        assert view.shown == 2
+        assert view.remembered
+        assert easel.shown is None
+        one.studio.paint_again()
+        view = one.until(lambda view: {take.job for take in view.takes} - {view.history[-1].job})
+        assert len(view.history) == 6
+
+
+def test_the_layer_is_what_the_engine_painted(tmp_path: Path, easel: Easel) -> None:
+    easel.document.selection = None
+    with server(tmp_path), driven(easel, tmp_path) as one:
+        one.until(ready)
+        start(one, mode="generate", prompt="a fox", seed=41, takes=2)
+        one.until(lambda view: view.takes)
+        one.studio.step(1)
+        one.studio.apply()
+        one.until(lambda view: view.applied)
+    (layer,) = easel.document.layers.values()
+    request = GenerateRequest("a fox", width=96, height=80, seed=42)
+    assert layer.picture.pixels == painted(request)
+
+
+def test_a_server_killed_in_mid_job_loses_nothing(tmp_path: Path, easel: Easel) -> None:
+    with server(tmp_path, step_s=0.1) as process, driven(easel, tmp_path) as one:
+        one.until(ready)
+        start(one, mode="fill", prompt="a fox", steps=20, takes=1)
+        one.until(lambda view: view.jobs and view.jobs[0].state == "running")
+        process.kill()
+        process.wait()
+        view = one.until(lambda view: view.link.state != "ready")
+        assert len(view.jobs) == 1
+        assert view.link.sentence
+        assert not view.can_start
+        with server(tmp_path):
+            view = one.until(lambda view: view.takes)
+            assert view.jobs == ()
+            one.until(ready)
+
+
+def test_a_host_killed_in_mid_job_finds_everything_again(tmp_path: Path, easel: Easel) -> None:
+    with server(tmp_path, step_s=0.05):
+        with driven(easel, tmp_path) as one:
+            one.until(ready)
+            start(one, mode="fill", prompt="a fox", takes=2, steps=2)
+            one.until(lambda view: view.takes)
+            start(one, prompt="a hen", steps=30)
+            one.until(lambda view: view.jobs and view.jobs[0].state == "running")
+        again = Easel()
+        again.documents, again.active = easel.documents, DOCUMENT
+        again.settings = easel.settings
+        with driven(again, tmp_path) as one:
+            view = one.until(lambda view: view.history)
+            assert [take.prompt for take in view.history] == ["a fox", "a fox"]
+            view = one.until(lambda view: view.takes)
+            assert {take.prompt for take in view.takes} == {"a hen"}
+            assert len(view.history) == 4
+
+
+def test_one_job_is_cancelled_and_the_next_one_runs(tmp_path: Path, easel: Easel) -> None:
+    with server(tmp_path, step_s=0.05), driven(easel, tmp_path) as one:
+        one.until(ready)
+        start(one, mode="fill", prompt="a fox", steps=150, takes=1)
+        first = one.view.jobs[0].job
+        one.until(lambda view: view.jobs[0].state == "running")
+        start(one, prompt="a hen", steps=1)
+        one.until(lambda view: len(view.jobs) == 2)
+        one.studio.cancel(first)
+        view = one.until(lambda view: view.takes)
+        assert {take.prompt for take in view.history} == {"a hen"}
+
+
+def test_the_growing_picture_is_seen(tmp_path: Path, easel: Easel) -> None:
+    easel.document.selection = None
+    with server(tmp_path, step_s=0.1), driven(easel, tmp_path) as one:
+        one.until(ready)
+        start(one, mode="generate", prompt="a fox", steps=20, takes=1)
+        view = one.until(lambda view: view.jobs and view.jobs[0].preview is not None)
+        assert view.jobs[0].stage.startswith("Painting, step ")
+        one.until(lambda view: easel.shown is not None)
+        assert easel.shown is not None
+        assert (easel.shown.box, easel.shown.picture.format) == (Box(0, 0, 96, 80), PixelFormat.RGB8)
+        one.studio.cancel_all()
+        one.until(lambda view: easel.shown is None)
+
+
+def test_a_wrong_token_is_said_and_put_right(tmp_path: Path, easel: Easel) -> None:
+    with server(tmp_path), driven(easel, tmp_path) as one:
+        good = server_file(tmp_path).read_text()
+        server_file(tmp_path).write_text(json.dumps({**json.loads(good), "token": "0" * 64}))
+        view = one.until(lambda view: view.link.state == "trouble")
+        assert view.link.sentence
+        assert not view.can_start
+        server_file(tmp_path).write_text(good)
+        one.until(ready)
+
+
+def test_what_the_engine_cannot_is_said(tmp_path: Path, easel: Easel) -> None:
+    with server(tmp_path), driven(easel, tmp_path) as one:
+        one.until(ready)
+        start(one, mode="fill", prompt="break", takes=1)
+        view = one.until(lambda view: view.jobs and view.jobs[0].state == "failed")
+        assert view.jobs[0].error
+        assert "secret" not in view.jobs[0].error
+        one.studio.dismiss(view.jobs[0].job)
+        one.until(lambda view: not view.jobs)
+
+
+@pytest.mark.heavy
+def test_two_hundred_results_are_listed_in_a_moment(tmp_path: Path, easel: Easel) -> None:
+    with server(tmp_path, step_s=0.0):
+        with driven(easel, tmp_path) as one:
+            one.until(ready)
+            one.studio.change(replace(one.view.intent, mode="fill", prompt="a fox", steps=1, takes=4))
+            for number in range(50):
+                one.studio.start()
+                one.until(lambda view, wanted=4 * (number + 1): len(view.history) == wanted)  # type: ignore[misc]
+        again = Easel()
+        again.documents, again.active = easel.documents, DOCUMENT
+        with driven(again, tmp_path) as one:
+            one.until(ready)
+            begun_s = time.monotonic()
+            one.until(lambda view: len(view.history) == 200)
+            listed_s = time.monotonic() - begun_s
+            one.until(lambda view: all(take.thumbnail is not None for take in view.history[:24]))
+            print(f"listed after {listed_s:.3f} s, 24 thumbnails after {time.monotonic() - begun_s:.3f} s")
