@@ -140,10 +140,17 @@ class SD15:
     def embed(
         self, components: Components, prompt: str, negative: str, guidance: float, device: str
     ) -> dict[str, Any]:
+        from impasto_server.prompting import clip
+
         pipeline = self._build("StableDiffusionPipeline", components, text=True)
-        positive, opposite = pipeline.encode_prompt(
-            prompt, device, 1, guidance > 1.0, negative_prompt=negative
-        )
+        if clip.is_plain(pipeline.tokenizer, prompt, negative):
+            positive, opposite = pipeline.encode_prompt(
+                prompt, device, 1, guidance > 1.0, negative_prompt=negative
+            )
+        else:
+            positive, opposite = clip.embed(
+                pipeline.tokenizer, pipeline.text_encoder, (prompt, negative), device
+            )
         return {"prompt_embeds": positive, "negative_prompt_embeds": opposite}
 
     def text_pipeline(
