@@ -91,7 +91,7 @@ def test_the_same_seed_gives_the_same_bytes_after_other_jobs(engine: Any) -> Non
 
 def test_the_gate_is_met_before_every_denoiser_call_and_progress_counts_them(engine: Any) -> None:
     gate = Listener()
-    engine.generate(replace(REQUEST, prompt="words never sent before", steps=6, takes=2), None, None, gate)
+    engine.generate(replace(REQUEST, prompt="not yet sent", steps=6, takes=2), None, None, gate)
     steps = [(step, steps) for stage, step, steps in gate.reports if stage == "sampling"]
     assert sorted({step for step, _ in steps}) == list(range(13))
     assert {total for _, total in steps} == {12}
@@ -100,7 +100,7 @@ def test_the_gate_is_met_before_every_denoiser_call_and_progress_counts_them(eng
 
 
 def test_words_that_were_read_once_are_not_read_again_and_paint_the_same_bytes(engine: Any) -> None:
-    request = replace(REQUEST, prompt="words to be remembered", negative="blur")
+    request = replace(REQUEST, prompt="kept", negative="blur")
     first, again, other = Listener(), Listener(), Listener()
     fresh = engine.generate(request, None, None, first)[0].pixels
     for number in range(40):  # more than are kept

@@ -350,7 +350,9 @@ async def test_a_documents_history_does_not_age(tmp_path: Path) -> None:
     async with opened(tmp_path, clock, retention_s=100.0) as journal:
         for job, note, state in ((ONE, "document 1", "done"), (TWO, "", "done"), ("3" * 32, "1", "failed")):
             record, _ = await journal.accept(A, job, "interactive", REQUEST, note)
-            await journal.finish(record.number, state, error=ErrorInfo("x", "X.") if state == "failed" else None)
+            await journal.finish(
+                record.number, state, error=ErrorInfo("x", "X.") if state == "failed" else None
+            )
         clock.now_s += 101
         await journal.prune()
         assert [job.job for job in await journal.jobs(A)] == [ONE]
