@@ -35,7 +35,7 @@ def report(what: str, answers: list[dict[str, Any]]) -> None:
 def measure(easel: Easel, space: str, size_px: int) -> None:
     box = (0, 0, size_px, size_px)
     easel.krita.call("documents.select", boxes=[[8, 8, size_px - 16, size_px - 16]])
-    layer = easel.background()
+    layer = easel.tree()[1][2]
     for what, more in (
         ("capture", {}),
         ("capture + mask", {"mask": True}),
@@ -76,6 +76,7 @@ def main() -> None:
             for model, depth in SPACES:
                 for size_px in SIZES_PX:
                     easel = Easel(krita, folder, model=model, depth=depth, width=size_px, height=size_px)
+                    easel.insert(colourful(size_px, size_px, seed=7))  # pixels to be read
                     # The first mask opens the scratch document.
                     easel.insert(np.full((1, 1, 4), 255, np.uint8), insert="mask")
                     measure(easel, f"{model} {depth}", size_px)

@@ -1,0 +1,124 @@
+"""A picture over the canvas that the document knows nothing of."""
+
+from typing import Any, Optional
+
+from impasto_protocol.rasters import PixelFormat, row_size
+from impasto_studio.host import Picture, Shown
+
+from ..qt import Qt, QtCore, QtGui, QtWidgets
+from .canvas import Canvas, CanvasFinder
+from .documents import Documents
+
+__all__ = ["Overlay"]
+
+FOLLOW_MS = 33  # how often zoom, pan, rotation and mirroring are asked for while something is shown
+SHARP_ZOOM = 2.0  # from here on Krita shows pixels as squares, and so do we
+
+
+class Overlay(QtCore.QObject):
+    """At most one picture, in the view in front."""
+
+    def __init__(self, documents: Documents) -> None:
+        super().__init__()
+        self._documents = documents
+        self._finder = CanvasFinder()
+        self._shown: Optional[Shown] = None
+        self._pane: Optional[_Pane] = None
+        self._timer = QtCore.QTimer(self)
+        self._timer.setInterval(FOLLOW_MS)
+        self._timer.timeout.connect(self._follow)
+
+    def show(self, shown: Optional[Shown]) -> bool:
+        """Returns whether it can be seen; taking away always works."""
+        self._shown = shown
+        canvas = self._canvas()
+        if shown is None or canvas is None:
+            self._shown = None
+            self._timer.stop()
+            self._take_away()
+            return shown is None
+        self._place(canvas, shown)
+        self._timer.start()
+        return True
+
+    def _canvas(self) -> Optional[Canvas]:
+        document = self._documents.find(self._shown.document) if self._shown is not None else None
+        return self._finder.front(document) if document is not None else None
+
+    def _follow(self) -> None:
+        """While another document is in front, the picture waits."""
+        canvas = self._canvas()
+        if canvas is None or self._shown is None:
+            self._take_away()
+        else:
+            self._place(canvas, self._shown)
+
+    def _place(self, canvas: Canvas, shown: Shown) -> None:
+        pane = self._pane
+        if pane is None or pane.parent() is not canvas.widget:
+            self._take_away()
+            pane = self._pane = _Pane(canvas.widget)
+            pane.destroyed.connect(self._gone)  # with the view it lies in
+        pane.put(shown, canvas.transform)
+
+    def _take_away(self) -> None:
+        pane, self._pane = self._pane, None
+        if pane is not None:
+            pane.destroyed.disconnect(self._gone)
+            pane.hide()
+            pane.deleteLater()
+
+    def _gone(self) -> None:
+        self._pane = None
+
+
+class _Pane(QtWidgets.QWidget):
+    """Lets pen and pointer through to the canvas below."""
+
+    def __init__(self, canvas: Any) -> None:
+        super().__init__(canvas)
+        for attribute in (
+            Qt.WidgetAttribute.WA_TransparentForMouseEvents,
+            Qt.WidgetAttribute.WA_NoSystemBackground,
+        ):
+            self.setAttribute(attribute)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self._shown: Optional[Shown] = None
+        self._image: Optional[Any] = None
+        self._transform = QtGui.QTransform()
+
+    def put(self, shown: Shown, transform: Any) -> None:
+        """Where the picture is to be; nothing is painted again if it is there."""
+        if shown is not self._shown:
+            if self._shown is None or shown.picture is not self._shown.picture:
+                self._image = _image(shown.picture)
+            self._shown = shown
+        elif transform == self._transform and self.isVisible():
+            return
+        self._transform = transform
+        covered = transform.mapRect(QtCore.QRectF(*shown.box)).toAlignedRect()
+        self.setGeometry(covered.intersected(self.parentWidget().rect()))
+        self.update()
+        self.show()
+
+    def paintEvent(self, event: Any) -> None:
+        assert self._shown is not None  # it is shown by `put`
+        painter = QtGui.QPainter(self)
+        painter.setTransform(
+            self._transform * QtGui.QTransform.fromTranslate(-self.x(), -self.y()), combine=False
+        )
+        scale = self._transform.determinant()
+        if abs(scale) < SHARP_ZOOM**2:
+            painter.setRenderHint(QtGui.QPainter.RenderHint.SmoothPixmapTransform)
+        painter.drawImage(QtCore.QRectF(*self._shown.box), self._image)
+        painter.end()
+
+
+def _image(picture: Picture) -> Any:
+    """A QImage of its own memory, in the form that Qt paints fastest."""
+    formats = QtGui.QImage.Format
+    plain = picture.format is PixelFormat.RGB8
+    stored = formats.Format_RGB888 if plain else formats.Format_RGBA8888
+    stride = row_size(picture.width, picture.format)
+    image = QtGui.QImage(picture.pixels, picture.width, picture.height, stride, stored)
+    return image.convertToFormat(formats.Format_RGB32 if plain else formats.Format_ARGB32_Premultiplied)
