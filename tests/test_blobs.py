@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 from pathlib import Path
 
@@ -124,3 +125,26 @@ def test_a_full_disk_leaves_nothing_behind(
             blobs.put(b"abcd", 2, 2, GRAY)
     assert not blobs.folder.exists() or list(blobs.folder.iterdir()) == []
     assert bytes(blobs.read(blobs.put(b"abcd", 2, 2, GRAY))) == b"abcd"
+
+
+@pytest.mark.parametrize("size", [(1 << 20) - 1, 1 << 20, 3 << 20])
+def test_large_rasters_are_stored_like_small_ones(blobs: BlobStore, size: int) -> None:
+    pixels = bytes(range(256)) * (size // 256) + b"x" * (size % 256)
+    first, again = blobs.put(pixels, size, 1, GRAY), blobs.put(bytearray(pixels), size, 1, GRAY)
+    assert first == again
+    assert first.digest == hashlib.sha256(pixels).hexdigest()
+    assert bytes(blobs.read(first)) == pixels
+    assert [path.name for path in blobs.folder.iterdir()] == [first.digest]
+
+
+def test_a_large_raster_on_a_full_disk_leaves_nothing_behind(
+    blobs: BlobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    with monkeypatch.context() as full:
+        full.setattr(os, "fsync", fail)
+        with pytest.raises(DiskFull):
+            blobs.put(bytes(1 << 20), 1 << 20, 1, GRAY)
+    assert list(blobs.folder.iterdir()) == []

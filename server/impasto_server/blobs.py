@@ -21,6 +21,7 @@ import re
 import secrets
 import time
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +33,7 @@ __all__ = ["BlobRef", "BlobStore"]
 
 BlobRef = InputRef  # one description of stored pixels, on the wire and off it
 
+_LARGE = 1 << 20  # bytes; below, a thread costs more than it saves
 YOUNG_S = 600.0  # far longer than from a worker's `put` to the front's note
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -53,11 +55,8 @@ class BlobStore:
         view = memoryview(pixels).cast("B")
         if len(view) != raster_size(width, height, format):
             raise ValueError(f"{len(view)} bytes are not a {width}×{height} {format.value} raster")
-        digest = hashlib.sha256(view).hexdigest()
-        target = self.folder / digest
         try:
-            if not self._refreshed(target, len(view)):
-                self._write(target, view)
+            digest = self._put_large(view) if len(view) >= _LARGE else self._put_small(view)
         except OSError as error:
             if error.errno in _FULL:
                 raise DiskFull(
@@ -67,8 +66,27 @@ class BlobStore:
             raise
         return BlobRef(digest, width, height, format)
 
-    def _refreshed(self, target: Path, size: int) -> bool:
+    def _put_small(self, view: memoryview) -> str:
+        digest = hashlib.sha256(view).hexdigest()
+        if not self._refreshed(digest, len(view)):
+            self._rename(self._written(view), digest)
+        return digest
+
+    def _put_large(self, view: memoryview) -> str:
+        """Hashes while the disk writes: both take as long. What was there already is written for nothing."""
+        with ThreadPoolExecutor(1) as beside:
+            hashed = beside.submit(lambda: hashlib.sha256(view).hexdigest())
+            part = self._written(view)
+            digest = hashed.result()
+        if self._refreshed(digest, len(view)):
+            part.unlink(missing_ok=True)
+        else:
+            self._rename(part, digest)
+        return digest
+
+    def _refreshed(self, digest: str, size: int) -> bool:
         """True if the blob is there; it counts as young again then."""
+        target = self.folder / digest
         try:
             os.utime(target)
             whole = target.stat().st_size == size
@@ -77,8 +95,9 @@ class BlobStore:
             return False
         return whole
 
-    def _write(self, target: Path, view: memoryview) -> None:
-        part = target.with_name(f"{target.name}.{secrets.token_hex(4)}.part")
+    def _written(self, view: memoryview) -> Path:
+        """A `.part` file with the bytes, flushed."""
+        part = self.folder / f"{secrets.token_hex(8)}.part"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -86,7 +105,14 @@ class BlobStore:
                 file.write(view)
                 file.flush()
                 os.fsync(file.fileno())
-            part.replace(target)
+        except OSError:
+            part.unlink(missing_ok=True)
+            raise
+        return part
+
+    def _rename(self, part: Path, digest: str) -> None:
+        try:
+            part.replace(self.folder / digest)
             _flush_folder(self.folder)
         except OSError:
             part.unlink(missing_ok=True)

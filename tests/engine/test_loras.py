@@ -160,7 +160,7 @@ def test_words_are_read_anew_where_a_lora_reads_them_otherwise(engine: Any) -> N
     try:
         for worn, times in (((), 2), ((INK,), 0), ((WASH,), 2), ((replace(WASH, strength=0.5),), 2), ((), 0)):
             read.clear()
-            paint(engine, *worn, prompt="words that were never read before")
+            paint(engine, *worn, prompt="not read yet")
             assert len(read) == times
     finally:
         handle.remove()

@@ -9,6 +9,8 @@ import pytest
 
 from tests.hosts.krita import harness
 
+collect_ignore = ["inside", "probe"]  # run by Krita's Python, not by ours
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     why_not = harness.missing()

@@ -72,6 +72,8 @@ class Artist:
 
     def apply(self) -> None:
         before = len(self.facts["layers"])
+        self.tell("dismiss_notice")
+        self.until(lambda view: not view["notice"], timeout_s=5)
         self.tell("apply")
         self.until(lambda view: (view["applied"] and len(self.facts["layers"]) != before) or view["notice"])
 
