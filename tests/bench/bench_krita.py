@@ -6,20 +6,17 @@ layer. Medians of turns at two sizes, in turns with each other; and the processo
 
 from __future__ import annotations
 
-import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 import zipfile
 from pathlib import Path
 
-from impasto_client.discovery import find_server
-from impasto_protocol.errors import ServerUnreachable
 from impasto_server.plugins.archive import build_krita
 
 from tests.hosts.krita import harness
+from tests.hosts.server import Server
 
 SIDES = (1024, 2048)
 IDLE_S = 20.0
@@ -31,24 +28,18 @@ def main(turns: int) -> None:
         build_krita(harness.ROOT, harness.ROOT / "build" / "vendored").write(folder / "plugin.zip")
         with zipfile.ZipFile(folder / "plugin.zip") as archive:
             archive.extractall(folder / "plugin")
-        environment = {"IMPASTO_HOME": str(folder / "server")}
-        server = subprocess.Popen(
-            [sys.executable, "-m", "tests.bench.instant"],
-            env={**os.environ, **environment, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-            cwd=harness.ROOT,
-        )
+        server = Server(folder / "server", ("tests.bench.instant",))
+        server.start()
         try:
-            wait_for(folder / "server")
             home = harness.throw_away(folder / "cache", folder / "home")
-            krita = harness.Krita(home, plugin=folder / "plugin", environment=environment)
+            krita = harness.Krita(home, plugin=folder / "plugin", environment=server.environment)
             try:
                 measure(krita, turns)
                 krita.quit()
             finally:
                 krita.kill()
         finally:
-            server.terminate()
-            server.wait(20)
+            server.stop()
 
 
 def measure(krita: harness.Krita, turns: int) -> None:
@@ -68,22 +59,6 @@ def measure(krita: harness.Krita, turns: int) -> None:
     idle = krita.call("stopwatch.idle", seconds=IDLE_S)
     print(f"idle, {idle['number']} polls: {100 * idle['polls']:.2f} % of a core for polling, ", end="")
     print(f"{100 * idle['program']:.1f} % for the whole program")
-
-
-def wait_for(home: Path) -> None:
-    deadline = time.monotonic() + 30
-    while not answers(home):
-        if time.monotonic() > deadline:
-            raise TimeoutError("the server does not answer")
-        time.sleep(0.1)
-
-
-def answers(home: Path) -> bool:
-    try:
-        find_server(home)
-    except ServerUnreachable:
-        return False
-    return True
 
 
 if __name__ == "__main__":

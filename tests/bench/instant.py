@@ -5,15 +5,13 @@ What a round trip costs besides the model. Real front, real pool, real worker pr
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-from impasto_protocol import places
 from impasto_protocol.messages import GenerateRequest, LayerInfo, ModelInfo, Recipe
-from impasto_server.config import Config
+from impasto_server.bench.paced import serve_with
 from impasto_server.engine.interface import Input, Layer, StepGate
 
 
@@ -53,15 +51,4 @@ class InstantEngine:
 
 
 if __name__ == "__main__":
-    from impasto_server.front.app import serve
-    from impasto_server.pool.local import LocalPool
-
-    home = places.home()
-    pool = LocalPool(
-        ["cpu"],
-        places.blob_folder(home),
-        home,
-        engine="tests.bench.instant:InstantEngine",
-        log=places.log_folder(home) / "worker.log",
-    )
-    asyncio.run(serve(Config(home, port=0), pool))
+    serve_with("tests.bench.instant:InstantEngine")

@@ -15,11 +15,15 @@ from impasto_protocol.errors import ServerUnreachable
 START_S = 60.0
 
 
-class Server:
-    """`impasto serve` in a home of its own."""
+SERVE = ("impasto_server.cli", "serve")
 
-    def __init__(self, home: Path) -> None:
+
+class Server:
+    """A server in a home of its own: `impasto serve`, or another module with its arguments."""
+
+    def __init__(self, home: Path, command: tuple[str, ...] = SERVE) -> None:
         self.home = home
+        self._command = command
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -32,7 +36,7 @@ class Server:
         self.home.mkdir(parents=True, exist_ok=True)
         with (self.home / "output.txt").open("ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "impasto_server.cli", "serve"],
+                [sys.executable, "-m", *self._command],
                 env={**os.environ, **self.environment, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
                 stdout=output,
                 stderr=output,

@@ -20,7 +20,7 @@ from impasto_protocol.rasters import PixelFormat
 from impasto_server.config import Config
 from impasto_server.engine.interface import Input, Layer, StepGate
 
-__all__ = ["PAINTED", "PacedEngine"]
+__all__ = ["PAINTED", "PacedEngine", "serve_with"]
 
 PAINTED = "painted.txt"  # in the home: one line for each time a job was painted to its end, its seed
 STEPS, STEP_S, SIDE = 5, 0.03, 64
@@ -58,16 +58,16 @@ class PacedEngine:
         return [Layer(LayerInfo("paced", 0, 0, SIDE, SIDE, PixelFormat.RGB8, recipe), pixels)]
 
 
-if __name__ == "__main__":
+def serve_with(engine: str) -> None:
+    """A server in `places.home()` whose one worker runs `engine`, MODULE:FACTORY; until it is ended."""
     from impasto_server.front.app import serve
     from impasto_server.pool.local import LocalPool
 
     home = places.home()
-    pool = LocalPool(
-        ["cpu"],
-        places.blob_folder(home),
-        home,
-        engine="impasto_server.bench.paced:PacedEngine",
-        log=places.log_folder(home) / "worker.log",
-    )
+    log = places.log_folder(home) / "worker.log"
+    pool = LocalPool(["cpu"], places.blob_folder(home), home, engine=engine, log=log)
     asyncio.run(serve(Config(home, port=0), pool))
+
+
+if __name__ == "__main__":
+    serve_with("impasto_server.bench.paced:PacedEngine")
