@@ -15,7 +15,7 @@ from impasto_protocol.errors import ServerUnreachable
 START_S = 60.0
 
 
-SERVE = ("impasto_server.cli", "serve")
+SERVE = ("impasto_server.cli", "serve", "--port", "0")  # any that is free
 
 
 class Server:

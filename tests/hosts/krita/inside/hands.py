@@ -133,3 +133,10 @@ def bar():
     }
     fields = [_middle(field) for field in strip.findChildren(QtWidgets.QPlainTextEdit) if field.isVisible()]
     return {"box": [at.x(), at.y(), strip.width(), strip.height()], "buttons": buttons, "fields": fields}
+
+
+def settings():
+    """Opens the settings page."""
+    panel().open_settings()
+    yield from pause(0.5)
+    return True
