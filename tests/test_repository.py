@@ -201,3 +201,9 @@ def test_ci_runs_the_test_script() -> None:
     script = (ROOT / ".ci/run").read_text("utf-8")
     assert "sh installers/test.sh" in script
     subprocess.run(["bash", "-n", str(ROOT / ".ci/run")], check=True)
+
+
+def test_no_module_of_a_plugin_is_long() -> None:
+    for folder in (ROOT / "krita_plugin", ROOT / "protocol" / "impasto_studio"):
+        for path in folder.rglob("*.py"):
+            assert len(path.read_text("utf-8").splitlines()) <= 400, path

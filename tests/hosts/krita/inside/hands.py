@@ -140,3 +140,20 @@ def settings():
     panel().open_settings()
     yield from pause(0.5)
     return True
+
+
+def panels():
+    """How many dockers there are, and whether each shows the newest view."""
+    return [one._view is plugin().studio.view for one in plugin().panels]
+
+
+def open_window():
+    Krita.instance().action("view_newwindow").trigger()
+    yield from pause(1.5)
+    return len(Krita.instance().windows())
+
+
+def close_newest_window():
+    Krita.instance().windows()[-1].qwindow().close()
+    yield from pause(1.0)
+    return len(Krita.instance().windows())

@@ -180,3 +180,15 @@ def test_a_deep_or_printed_document_keeps_its_depth_and_model(artist: Artist, mo
     assert (after[inside] != before[inside]).any(axis=1).mean() > 0.7
     if model == "RGBA":
         assert red(after)[inside].mean() > 0.2
+
+
+def test_a_second_window_has_a_docker_of_its_own_and_may_be_closed_in_mid_job(artist: Artist) -> None:
+    artist.open()
+    assert artist.krita.call("hands.open_window") == 2
+    assert len(artist.krita.call("hands.panels")) == 2
+    begin(artist, steps=30)
+    assert all(artist.krita.call("hands.panels"))
+    artist.krita.call("hands.close_newest_window")
+    assert len(artist.krita.call("hands.panels")) == 1
+    artist.until(takes_or_failure)
+    assert all(artist.krita.call("hands.panels"))
