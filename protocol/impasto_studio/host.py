@@ -23,7 +23,7 @@ class Picture:
     width: int
     height: int
     format: PixelFormat  # RGB8, RGBA8, GRAY8 or RGBA16
-    pixels: bytes
+    pixels: bytes  # or a bytearray that nobody writes to any more
 
 
 @dataclass(frozen=True)
