@@ -147,9 +147,9 @@ async def main(home: Path, life: int, kill_at: int, when: str) -> None:
 
 async def live(one: Client, two: Client, life: int) -> None:
     jobs = [f"{life:016x}{number:016x}" for number in range(4)]
-    await asyncio.gather(one.submit(jobs[0], 0, takes=2), two.submit(jobs[1], 1, with_image=True))
-    await one.submit(jobs[2], 2, takes=3)
-    await one.submit(jobs[3], 3, steps=10, takes=10)
+    await asyncio.gather(one.submit(jobs[0], 0, steps=3, takes=2), two.submit(jobs[1], 1, with_image=True))
+    await one.submit(jobs[2], 2, steps=2, takes=3)
+    await one.submit(jobs[3], 3, steps=4, takes=4)
     await one.one_take_finished(jobs[3])
     await one.cancel(jobs[3])
     await asyncio.gather(one.finished(jobs[0]), two.finished(jobs[1]), one.finished(jobs[2]))

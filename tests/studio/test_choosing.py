@@ -500,6 +500,7 @@ def test_a_second_press_does_not_insert_it_twice(atelier: Atelier) -> None:
 
 
 def test_without_a_comparison_nothing_is_applied(atelier: Atelier) -> None:
+    atelier.studio.step(1)
     atelier.studio.apply()
     atelier.settle()
     assert atelier.easel.document.layers == {}
