@@ -256,7 +256,7 @@ class Journal:
             row = database.execute("SELECT client, state FROM jobs WHERE number = ?", (number,)).fetchone()
             if row is None or row[1] not in sources:
                 return None
-            if target == "done" or len(layers) > len(self._record(number).layers):
+            if target == "done" or (layers and len(layers) > len(self._record(number).layers)):
                 self._replace_layers(number, layers)
             database.execute(
                 # Its first layer may be here before the word that it has begun.
