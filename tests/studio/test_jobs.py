@@ -380,6 +380,20 @@ def test_a_retry_leaves_the_takes_of_the_failed_job(atelier: Atelier) -> None:
     assert (note.applied, note.dismissed) == ((), False)
 
 
+def test_what_is_painted_again_from_a_dismissed_job_starts_undismissed(atelier: Atelier) -> None:
+    job = fail_late(atelier)
+    atelier.studio.dismiss(job)
+    atelier.settle()
+    atelier.studio.apply()
+    atelier.settle()
+    atelier.studio.paint_again()
+    atelier.settle()
+    (again,) = set(atelier.server.jobs) - {job}
+    note = read_note(atelier.server.jobs[again].note)
+    assert note is not None
+    assert (note.applied, note.dismissed) == ((), False)
+
+
 def test_a_cancelled_job_that_fails_late_keeps_its_takes(atelier: Atelier) -> None:
     job = atelier.start(mode="fill", prompt="a fox")
     atelier.server.paint(job, 1)
