@@ -136,13 +136,12 @@ class _Strip(QtWidgets.QFrame):
         for button in (self._start, self._apply, self._away):
             button.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # the canvas keeps the keys
         self._asking: Tuple[QtWidgets.QWidget, ...] = (self._prompt, self._start)
-        self._working: Tuple[QtWidgets.QWidget, ...] = (self._stage, self._cancel)
         self._comparing = (self._previous, self._number, self._next, self._apply, self._away)
         line = QtWidgets.QHBoxLayout(self)
         margin = em(self, 0.3)
         line.setContentsMargins(margin, margin, margin, margin)
         line.setSpacing(margin)
-        for widget in (*self._asking, *self._working, *self._comparing):
+        for widget in (*self._asking, self._stage, *self._comparing, self._cancel):
             line.addWidget(widget)
 
     def show_view(self, view: View) -> None:
@@ -153,7 +152,8 @@ class _Strip(QtWidgets.QFrame):
         running = next((job for job in view.jobs if job.state != "failed"), None)
         for widgets, shown in (
             (self._comparing, comparing),
-            (self._working, running is not None and not comparing),
+            ((self._stage,), running is not None and not comparing),
+            ((self._cancel,), running is not None),
             (self._asking, running is None and not comparing),
         ):
             for widget in widgets:

@@ -98,7 +98,9 @@ class JobBook:
         """From the server's list: of jobs of earlier sessions it is all that is known."""
         record = self.records.setdefault(summary.job, Record())
         if record.state not in FINAL_STATES:
-            record.state, record.layers = summary.state, summary.layers
+            record.state = summary.state
+            if len(summary.layers) > len(record.layers):  # else news have overtaken the list
+                record.layers = summary.layers
             if summary.error is not None:
                 record.error = from_code(summary.error.code, summary.error.sentence)
 
@@ -138,7 +140,8 @@ class Job:
 
     @property
     def layers(self) -> Tuple[LayerInfo, ...]:
-        """The layers of the result; empty until it is done."""
+        """The layers that are finished; those of a job of several takes come one by one, and stay when it is
+        cancelled or fails. `Session.fetch_layer` has their pixels at any time."""
         return self._session.record(self.id).layers
 
     @property
@@ -154,7 +157,7 @@ class Job:
     def wait(
         self, timeout_s: Optional[float] = None, on_progress: Optional[OnProgress] = None
     ) -> List[Layer]:
-        """The layers with their pixels; an empty list when the job was cancelled.
+        """The layers with their pixels, when the job is over; of a cancelled one those that were finished.
 
         `on_progress` is called on the waiting thread, with the newest progress only. Raises what made the job
         fail, TimeoutError after `timeout_s`, `ServerUnreachable` when reconnecting is hopeless.

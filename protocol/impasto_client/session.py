@@ -248,10 +248,10 @@ class Session:
     def fetch_layer(
         self, job: Union[Job, str], index: int, info: Optional[LayerInfo] = None, timeout_s: float = WAIT_S
     ) -> Layer:
-        """One layer of a finished job. `info` saves a question when the job is not known here."""
+        """A finished layer of a job. `info` saves a question when the job is not known here."""
         name = job.id if isinstance(job, Job) else job
         if info is None:
-            if not self.record(name).layers:
+            if index >= len(self.record(name).layers):
                 self.jobs(timeout_s)
             layers = self.record(name).layers
             if not 0 <= index < len(layers):

@@ -185,7 +185,7 @@ class JobSummary:
     state: str
     prompt: str
     created_s: float  # Unix time
-    layers: Tuple[LayerInfo, ...] = ()
+    layers: Tuple[LayerInfo, ...] = ()  # those that are finished, see `JobChanged`
     error: Optional[ErrorInfo] = None
     controls: Tuple[str, ...] = ()  # kinds
     loras: Tuple[str, ...] = ()  # names
@@ -323,7 +323,8 @@ class Annotate:
 
 @dataclass(frozen=True)
 class Cancel:
-    """Idempotent. A finished job stays finished; a job of another client is unknown."""
+    """Idempotent. A finished job stays finished, and so do the finished layers of one that is not; a job of
+    another client is unknown."""
 
     type: ClassVar[str] = "cancel"
     job: str
@@ -441,13 +442,18 @@ class CanvasPixels:
 
 @dataclass(frozen=True)
 class JobChanged:
-    """A job has a new state. In the journal before it is sent; after a reconnect the newest is sent again."""
+    """A job has a new state, or one more finished layer. In the journal before it is sent; after a reconnect
+    the newest is sent again.
+
+    A job of several takes tells each one as it is finished: `layers` has all that are, whatever the state;
+    they can be fetched, and stay when the job is cancelled or fails, until it is forgotten.
+    """
 
     type: ClassVar[str] = "job-changed"
     event: int  # rising, per client
     job: str
     state: str  # queued | running | done | failed | cancelled
-    layers: Tuple[LayerInfo, ...] = ()  # when done
+    layers: Tuple[LayerInfo, ...] = ()  # those that are finished; all of them when done
     error: Optional[ErrorInfo] = None  # when failed
 
 

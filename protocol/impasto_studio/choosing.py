@@ -1,4 +1,4 @@
-"""What becomes of finished jobs: their takes are compared, applied, marked, used again or discarded."""
+"""What becomes of finished takes: they are compared, applied, marked, used again or discarded."""
 
 from dataclasses import replace
 from typing import Optional
@@ -25,24 +25,29 @@ class Chooser:
         self._comparison = comparison
 
     def finished(self, work: Work) -> None:
-        """Opens the takes, unless the artist is busy with others or elsewhere."""
+        """A job has more takes than before. Opens them, once, unless the artist is busy with others or
+        elsewhere; when no more come, she is told where they are."""
         if work.is_map:
             self._inserter.insert_map(work, self._map_placed)
-        elif not work.has_takes:
             return
-        elif self._state.document != work.note.document:
+        elsewhere = self._state.document != work.note.document
+        if self._comparison.job == work.job:
+            pass  # the strip grows, the shown take stays
+        elif not (elsewhere or work.offered or self._undecided()):
+            work.offered = True
+            self._comparison.open(work.note.document, work.job)
+        elif work.state == "done" and elsewhere:
             said = tr("“{title}” is done. It is in the history of its document.", title=work.title)
             self._state.say(said)
-        elif self._undecided():
+        elif work.state == "done":
             self._state.say(tr("“{title}” is done. It is in the history.", title=work.title))
-        else:
-            self._comparison.open(work.note.document, work.job, len(work.layers))
-            self._state.changed()
+        self._state.changed()
 
     def compare(self, job: str, index: int) -> None:
         work = self._with_take(job, index)
         if work is not None:
-            self._comparison.open(work.note.document, job, len(work.layers), index)
+            work.offered = True
+            self._comparison.open(work.note.document, job, index)
             self._comparison.hover(None)
             self._state.changed()
 
@@ -51,8 +56,10 @@ class Chooser:
         self._state.changed()
 
     def step(self, by: int) -> None:
-        self._comparison.step(by)
-        self._state.changed()
+        work = self._compared()
+        if work is not None:
+            self._comparison.step(by, len(work.layers))
+            self._state.changed()
 
     def put_away(self) -> None:
         self._comparison.close()

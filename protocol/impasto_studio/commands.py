@@ -17,10 +17,12 @@ class Commands(Protocol):
     def start(self) -> None:
         """The main button, by the mode of the intent."""
 
-    def cancel(self, job: str) -> None: ...
+    def cancel(self, job: str) -> None:
+        """Stops a job. The takes it has finished stay."""
+
     def cancel_all(self) -> None: ...
     def dismiss(self, job: str) -> None:
-        """Takes a failed job off the list."""
+        """Takes a failed job off the list. The takes it has finished stay."""
 
     def retry(self, job: str) -> None:
         """A failed job again, with the same pixels."""
@@ -45,7 +47,7 @@ class Commands(Protocol):
 
     def favourite(self, job: str, index: int, on: bool) -> None: ...
     def discard(self, job: str) -> None:
-        """Removes a job's takes from the history, for good."""
+        """Removes a job's takes from the history, for good. If it is still painting, it is stopped."""
 
     def look_at(self, takes: Sequence[Tuple[str, int]]) -> None:
         """The takes (job, index) of the history that the panel shows now: their thumbnails come first.

@@ -2,11 +2,13 @@
 
 State belongs to the UI thread. Two workers talk to the server: one sends (pictures, submits, cancels), so
 that these stay in order, one asks (lists, notes), so that nothing waits behind a large picture. A job can be
-cancelled at any moment and by its own id only; what is done stays done.
+cancelled at any moment and by its own id only; what is done stays done. A cancelled job counts as done with
+the takes that it has finished, and so does a failed one, once the artist has dismissed its failure.
 """
 
 import secrets
 import time
+from dataclasses import replace
 from functools import partial
 from typing import Callable, Dict, List, Optional, Set, Tuple, Union
 
@@ -27,7 +29,8 @@ __all__ = ["Desk"]
 
 
 class Desk:
-    """`changed` is called after every change; `finished` when a job this run has seen unfinished is done."""
+    """`changed` is called after every change; `finished` when a job this run has seen unfinished has more
+    layers, unless it was cancelled here."""
 
     def __init__(
         self,
@@ -79,17 +82,24 @@ class Desk:
         if old.plan is None:  # of an earlier run of the host
             self._say(tr("Its picture is not kept any more. Start it anew from the document."))
             return
-        self.forget(job)
-        self.begin(old.plan, old.note, old.captured)
+        note = replace(old.note, favourites=(), applied=())
+        captured = old.captured
+        self.dismiss(job)
+        self.begin(old.plan, note, captured)
 
     def dismiss(self, job: str) -> None:
-        """A failed job is off the list."""
+        """A failed job is off the list; the takes it has finished stay."""
         work = self.works.get(job)
-        if work is not None and work.state == "failed":
+        if work is None or work.state != "failed":
+            return
+        if work.has_takes:
+            work.over()
+            self.annotate(job, replace(work.note, dismissed=True))
+        else:
             self.forget(job)
 
     def cancel(self, job: str) -> None:
-        """Gone from the list at once; the server is told behind what was sent before."""
+        """Off the list at once; the server is told behind what was sent before. Finished takes stay."""
         work = self.works.get(job)
         if work is None or work.ended:
             return
@@ -215,22 +225,24 @@ class Desk:
     # ── what becomes of a job ────────────────────────────────────────────────────────────────────────────
 
     def _moved(self, work: Work, state: str, layers: Tuple[LayerInfo, ...], sentence: str) -> None:
-        """A job's new state. What is done or failed stays so; a cancelled one may turn out to be done."""
+        """A job's new state, or more layers. What is done or failed stays so; a cancelled one may turn out to
+        be done."""
         if work.state in ("done", "failed"):
             return
-        if state == "done":
-            live = work.state != "cancelled"
-            work.state, work.layers = "done", layers
-            work.captured = work.preview = work.progress = None
-            if live:
-                self._finished(work)
-        elif state == "cancelled" or (state == "failed" and work.state == "cancelled"):
+        live = work.state != "cancelled"
+        more = len(layers) > len(work.layers)
+        work.layers = layers if more else work.layers
+        if state == "done" or (work.layers and (state == "cancelled" or (state == "failed" and not live))):
+            work.over()
+        elif state == "cancelled" or (state == "failed" and not live):
             work.state = "cancelled"
             self.forget(work.job)
         elif state == "failed":
             self._fail(work, sentence)
-        elif not work.ended:
+        elif live:
             work.state = state
+        if live and more:
+            self._finished(work)
 
     def _fail(self, work: Work, sentence: str) -> None:
         """Keeps the pixels: the artist may try again."""
@@ -260,6 +272,7 @@ class Desk:
             if work.state in ("done", "cancelled"):
                 del self.works[work.job]
             else:
+                work.layers = ()
                 self._fail(work, tr("The server does not know this job any more. Start it again."))
         self.works = dict(sorted(self.works.items(), key=lambda item: item[1].created_s))
         self._changed()
@@ -275,8 +288,10 @@ class Desk:
             self._moved(work, state, layers, sentence)
             return
         note = read_note(summary.note)
-        if note is None or state == "cancelled" or self._owed.forgets(summary.job):
+        if note is None or self._owed.forgets(summary.job) or (state == "cancelled" and not layers):
             return
+        if state == "cancelled" or (note.dismissed and layers):
+            state = "done"
         if note.mode == MAP and state == "done":  # nobody waits for it any more
             self._owed.forget(summary.job)
             return

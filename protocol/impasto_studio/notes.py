@@ -33,6 +33,7 @@ class Note:
     intent: Intent = AS_IT_STARTS
     favourites: Tuple[int, ...] = ()  # takes, by index
     applied: Tuple[int, ...] = ()
+    dismissed: bool = False  # the artist has read why it failed; its finished takes stay
 
 
 _NOTHING = Note("", Box(0, 0, 0, 0))

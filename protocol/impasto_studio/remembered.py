@@ -68,7 +68,7 @@ class Memory:
     def remember(self, document: str, layer: str, recipe: Recipe) -> None:
         layers = dict(self._read(document))
         frame = encode(Submit("", recipe.request))
-        note = replace(recipe.note, favourites=(), applied=())
+        note = replace(recipe.note, favourites=(), applied=(), dismissed=False)
         layers.pop(layer, None)
         layers[layer] = _Entry(write_note(note), b64encode(frame).decode("ascii"))
         for oldest in list(layers)[: len(layers) - MOST_LAYERS]:

@@ -19,7 +19,6 @@ class Comparison:
         self.document = ""
         self.shown = -1
         self.hovered: Optional[Take] = None
-        self._count = 0
 
     @property
     def take(self) -> Optional[Take]:
@@ -31,20 +30,19 @@ class Comparison:
         """The take to be seen over the canvas."""
         return self.hovered or self.take
 
-    def open(self, document: str, job: str, count: int, index: int = 0) -> None:
-        if not 0 <= index < count:
-            return
-        self.document, self.job, self._count, self.shown = document, job, count, index
+    def open(self, document: str, job: str, index: int = 0) -> None:
+        self.document, self.job, self.shown = document, job, index
 
-    def step(self, by: int) -> None:
+    def step(self, by: int, count: int) -> None:
+        """`count`: takes there are now; while their job runs they become more."""
         if self.job:
-            self.shown = (self.shown + by) % self._count
+            self.shown = (self.shown + by) % count
 
     def hover(self, take: Optional[Take]) -> None:
         self.hovered = take
 
     def close(self) -> None:
-        self.job, self.document, self.shown, self._count = "", "", -1, 0
+        self.job, self.document, self.shown = "", "", -1
 
     def gone(self, job: str) -> None:
         """That job's takes are no more."""

@@ -45,7 +45,7 @@ class JobView:
 
 @dataclass(frozen=True)
 class TakeView:
-    """One picture of a finished job."""
+    """One finished picture of a job, which may still be painting others."""
 
     job: str
     index: int

@@ -26,14 +26,17 @@ class Work:
 
     job: str
     note: Note
-    state: str  # capturing | sending | queued | running | done | failed | cancelled
+    state: (
+        str  # capturing | sending | queued | running | done | failed | cancelled (but not yet by the server)
+    )
     prompt: str
     created_s: float
     plan: Optional[Plan] = None
     captured: Optional[Captured] = None
     sent: bool = False  # handed to the session
     accepted: bool = False  # the server has said that it keeps the job
-    layers: Tuple[LayerInfo, ...] = ()
+    layers: Tuple[LayerInfo, ...] = ()  # finished ones; they come one by one while it runs
+    offered: bool = False  # the artist has been shown its takes without asking for them
     progress: Optional[JobProgress] = None
     preview: Optional[Picture] = None  # the newest, RGB8
     previews: int = 0  # how many there were: tells one from the next
@@ -51,12 +54,17 @@ class Work:
 
     @property
     def has_takes(self) -> bool:
-        return self.state == "done" and bool(self.layers) and not self.is_map
+        return bool(self.layers) and not self.is_map
 
     @property
     def title(self) -> str:
         text = " ".join((self.note.title or self.prompt).split())
         return text if len(text) <= _LONGEST_TITLE else text[: _LONGEST_TITLE - 1] + "…"
+
+    def over(self) -> None:
+        """There is nothing to be done for it any more; its layers stay."""
+        self.state = "done"
+        self.captured = self.preview = self.progress = None
 
     def progressed(self, progress: JobProgress) -> None:
         if self.ended:

@@ -47,7 +47,9 @@ class InstantEngine:
         pixels = np.asarray(image.pixels)
         result = self._results.setdefault(pixels.size, np.empty_like(pixels))
         np.bitwise_xor(pixels.view(np.uint32), np.uint32(0x00FFFFFF), out=result.view(np.uint32))
-        return [Layer(info, result)]
+        layer = Layer(info, result)
+        gate.deliver(layer)
+        return [layer]
 
 
 if __name__ == "__main__":

@@ -285,6 +285,73 @@ def test_ctrl_c_cancels_the_job(server: Path, tmp_path: Path) -> None:
         assert [job.state for job in session.jobs()] == ["cancelled"]
 
 
+def test_ctrl_c_keeps_the_takes_that_are_finished_and_says_how_to_get_them(
+    server: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [
+        "generate",
+        "--prompt",
+        "slow",
+        "--steps",
+        "20",
+        "--takes",
+        "16",
+        "--out",
+        str(tmp_path / "o.png"),
+    ]
+    listening = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}  # in the background too
+    with (
+        Session.connect(server) as session,
+        subprocess.Popen([*IMPASTO, *words], stderr=subprocess.PIPE, text=True, **listening) as process,
+    ):
+        assert process.stderr is not None
+        _until(lambda: any(job.layers for job in session.jobs()))
+        process.send_signal(signal.SIGINT)
+        said = process.stderr.read()
+        assert process.wait(20) == 130
+        (job,) = session.jobs()
+        assert job.state == "cancelled"
+        count = len(job.layers)
+    assert (
+        f"{count} take{'s are' if count > 1 else ' is'} finished and kept: `impasto jobs fetch {job.job[:8]}"
+        in said
+    )
+    assert list(tmp_path.glob("o*.png")) == []
+    for which in ([], [job.job[:8]]):
+        assert main(["jobs", "fetch", *which, "--out", str(tmp_path / "kept.png")]) == 0
+        assert len(capsys.readouterr().out.split()) == count
+    assert main(["jobs", "cancel", job.job]) == 0
+    assert "already cancelled" in capsys.readouterr().out
+
+
+def test_a_job_cancelled_by_another_command_says_what_is_kept(
+    server: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [
+        "generate",
+        "--prompt",
+        "slow",
+        "--steps",
+        "20",
+        "--takes",
+        "16",
+        "--out",
+        str(tmp_path / "o.png"),
+    ]
+    with (
+        Session.connect(server) as session,
+        subprocess.Popen([*IMPASTO, *words], stderr=subprocess.PIPE, text=True) as process,
+    ):
+        _until(lambda: any(job.layers for job in session.jobs()))
+        (job,) = session.jobs()
+        assert main(["jobs", "cancel", job.job]) == 0
+        assert "finished and kept: `impasto jobs fetch" in capsys.readouterr().out
+        said = process.communicate()[1]
+        assert process.returncode not in (0, 130)
+        assert "finished and kept: `impasto jobs fetch" in said
+        assert "cancelled by another command" in said
+
+
 def test_a_layer_changes_no_byte_that_it_does_not_cover(server: Path, photo: Path) -> None:
     picture = load_picture(photo)
     rgba = np.full((20, 30, 4), 200, np.uint8)

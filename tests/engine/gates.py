@@ -6,17 +6,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from impasto_protocol.messages import Pixels
-from impasto_server.engine.interface import Cancelled
+from impasto_server.engine.interface import Cancelled, Layer
 
 
 @dataclass
 class Listener:
-    """Counts checks and keeps what was reported."""
+    """Counts checks and keeps what was reported and delivered."""
 
     previews: bool = False
     checks: int = 0
     reports: list[tuple[str, int, int]] = field(default_factory=list)
     shown: list[Pixels] = field(default_factory=list)
+    delivered: list[Layer] = field(default_factory=list)
 
     def check(self) -> None:
         self.checks += 1
@@ -28,6 +29,9 @@ class Listener:
 
     def wants_preview(self) -> bool:
         return self.previews
+
+    def deliver(self, layer: Layer) -> None:
+        self.delivered.append(layer)
 
     @property
     def stages(self) -> list[str]:

@@ -54,7 +54,9 @@ class FakeEngine:
         controls: Sequence[Input] = (),
     ) -> Sequence[Layer]:
         if request.make_map:
-            return [_fake_map(request, image)]
+            made = _fake_map(request, image)
+            gate.deliver(made)
+            return [made]
         frame = image or next(iter(controls), None)
         width = request.width or (frame.ref.width if frame else SIDE_PX)
         height = request.height or (frame.ref.height if frame else SIDE_PX)
@@ -69,8 +71,9 @@ class FakeEngine:
             info = LayerInfo(
                 request.prompt, 0, 0, width, height, PixelFormat.RGBA8, Recipe(recipe, "Fake", "0" * 64)
             )
+            gate.report("compositing")
             layers.append(Layer(info, pixels))
-        gate.report("compositing")
+            gate.deliver(layers[-1])
         return layers
 
     def _sample(
@@ -139,3 +142,5 @@ class _OpenGate:
 
     def wants_preview(self) -> bool:
         return False
+
+    def deliver(self, layer: Layer) -> None: ...

@@ -6,7 +6,7 @@ from impasto_protocol.errors import WorkerCrashed
 from impasto_protocol.messages import ErrorInfo, LayerInfo, Recipe
 from impasto_protocol.rasters import PixelFormat
 from impasto_server.blobs import BlobStore
-from impasto_server.pool.channel import Ended, Progress, Ready, Run, StoredLayer
+from impasto_server.pool.channel import Ended, Painted, Progress, Ready, Run, StoredLayer
 from impasto_server.pool.interface import PoolListener
 
 from tests.fakes.engine import MODEL
@@ -51,15 +51,27 @@ class FakePool:
         job = self.running[worker][-1].job
         await self.listener.worker_event(worker, Progress(job, "sampling", step, 4))
 
+    async def paint(self, count: int, worker: int = 0) -> None:
+        """The job that holds the device has finished `count` of its small layers."""
+        assert self.listener is not None
+        command = self.running[worker][-1]
+        layers = [self._layer(command, take) for take in range(count)]
+        await self.listener.worker_event(worker, Painted(command.job, layers))
+
     async def end(
-        self, worker: int = 0, state: str = "done", device_s: float = 1.0, job: str | None = None
+        self,
+        worker: int = 0,
+        state: str = "done",
+        device_s: float = 1.0,
+        job: str | None = None,
+        finished: int = 0,
     ) -> None:
-        """The job that holds the device, or `job`, ends; done: with one small layer."""
+        """The job that holds the device, or `job`, ends; done: with all its small layers, else with those
+        that are `finished`."""
         assert self.listener is not None
         command = next(run for run in reversed(self.running[worker]) if job in (None, run.job))
-        layers, error = [], None
-        if state == "done":
-            layers = [self._layer(command)]
+        count = command.generate.takes if state == "done" else finished
+        layers, error = [self._layer(command, take) for take in range(count)], None
         self.running[worker].remove(command)
         if state == "failed":
             error = ErrorInfo(WorkerCrashed.code, "The test says so.")
@@ -70,8 +82,8 @@ class FakePool:
         jobs, self.running[worker] = self.running[worker], []
         await self.listener.worker_lost(worker, tuple(run.job for run in jobs))
 
-    def _layer(self, command: Run) -> StoredLayer:
-        pixels = command.generate.prompt.encode().ljust(16)[:16]
+    def _layer(self, command: Run, take: int = 0) -> StoredLayer:
+        pixels = command.generate.prompt.encode().ljust(16)[: 16 - take] + bytes(take)
         recipe = Recipe(command.generate, "Fake", "0" * 64)
         info = LayerInfo("layer", 0, 0, 2, 2, PixelFormat.RGBA8, recipe)
         return StoredLayer(info, self._blobs.put(pixels, 2, 2, PixelFormat.RGBA8))

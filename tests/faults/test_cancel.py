@@ -1,4 +1,5 @@
-"""Cancel hits the job it names, or nothing: 10,000 interleavings against a model."""
+"""Cancel hits the job it names, or nothing, and takes no finished layer: 10,000 interleavings against a
+model."""
 
 from __future__ import annotations
 
@@ -10,13 +11,14 @@ from pathlib import Path
 
 import pytest
 from impasto_protocol.errors import UnknownJob
-from impasto_protocol.messages import FINAL_STATES, GenerateRequest, JobChanged, Submit
-from impasto_server.blobs import BlobStore
+from impasto_protocol.messages import FINAL_STATES, GenerateRequest, JobChanged, LayerInfo, Recipe, Submit
+from impasto_protocol.rasters import PixelFormat
+from impasto_server.blobs import BlobRef, BlobStore
 from impasto_server.config import DEFAULT_LIMITS
 from impasto_server.front.jobs import Inputs, JobDesk
 from impasto_server.front.journal import Journal
 from impasto_server.front.scheduler import Scheduler
-from impasto_server.pool.channel import Ended, Ready, Run
+from impasto_server.pool.channel import Ended, Painted, Ready, Run, StoredLayer
 from impasto_server.pool.interface import PoolListener
 
 from tests.fakes.engine import MODEL
@@ -25,18 +27,27 @@ pytestmark = [pytest.mark.faults, pytest.mark.heavy]
 
 INTERLEAVINGS = 10_000
 CLIENTS = ("a" * 32, "b" * 32)
+LAYERS = [
+    StoredLayer(
+        LayerInfo(f"take {take}", 0, 0, 1, 1, PixelFormat.RGB8, Recipe(GenerateRequest("x"), "", "")),
+        BlobRef(f"{take:064x}", 1, 1, PixelFormat.RGB8),
+    )
+    for take in range(3)
+]
 
 
 class HastyPool:
-    """Workers that do what real ones may do, at moments drawn by chance: jobs end by themselves, or when they
-    are cancelled, or both at once; now and then a worker dies. A cancel for a job that is not there changes
-    nothing."""
+    """Workers that do what real ones may do, at moments drawn by chance: jobs finish takes, end by
+    themselves, or when they are cancelled, or both at once; now and then a worker dies. A cancel for a job
+    that is not there changes nothing."""
 
     def __init__(self, draw: random.Random, size: int) -> None:
         self._draw = draw
         self.size = size
         self._stacks: list[list[str]] = [[] for _ in range(size)]
         self._cancelled: set[str] = set()
+        self._takes: dict[str, int] = {}
+        self._painted: dict[str, int] = {}
         self._listener: PoolListener | None = None
         self.asked: set[str] = set()  # all jobs ever cancelled, by the worker's name for them
 
@@ -48,6 +59,7 @@ class HastyPool:
     async def run(self, worker: int, command: Run) -> None:
         await self._some_time()
         self._stacks[worker].append(command.job)
+        self._takes[command.job], self._painted[command.job] = command.generate.takes, 0
 
     async def cancel(self, worker: int, job: str) -> None:
         await self._some_time()
@@ -72,10 +84,16 @@ class HastyPool:
             await self._some_time()
             await self._listener.worker_event(worker, Ready("cpu", [MODEL]))
             return
+        if self._painted[stack[-1]] < self._takes[stack[-1]] - 1 and self._draw.random() < 0.6:
+            job = stack[-1]
+            self._painted[job] += 1
+            await self._listener.worker_event(worker, Painted(job, LAYERS[: self._painted[job]]))
+            return
         job = stack.pop()
         state = "cancelled" if job in self._cancelled and self._draw.random() < 0.7 else "done"
         self._cancelled.discard(job)
-        await self._listener.worker_event(worker, Ended(job, state, 0.01))
+        count = self._takes[job] if state == "done" else self._painted[job]
+        await self._listener.worker_event(worker, Ended(job, state, 0.01, LAYERS[:count]))
 
     async def _some_time(self) -> None:
         for _ in range(self._draw.randrange(3)):
@@ -98,12 +116,15 @@ class Model:
 
     def __init__(self) -> None:
         self.heard: dict[tuple[str, str], list[str]] = {}
+        self.finished: dict[tuple[str, str], list[int]] = {}  # layers, with each state
+        self.takes: dict[tuple[str, str], int] = {}
         self.asked: Counter[tuple[str, str]] = Counter()
         self.promised: set[tuple[str, str]] = set()  # cancel returned, and "cancelled" was the answer
 
     def hear(self, client: str, message: object) -> None:
         if isinstance(message, JobChanged):
             self.heard.setdefault((client, message.job), []).append(message.state)
+            self.finished.setdefault((client, message.job), []).append(len(message.layers))
 
     def check(self, job: tuple[str, str]) -> str:
         states = self.heard[job]
@@ -114,6 +135,10 @@ class Model:
         assert all(state in FINAL_STATES for state in states[first:]), (
             f"{job} went on after its end: {states}"
         )
+        finished = self.finished[job]
+        assert finished == sorted(finished), f"{job} lost a finished take: {finished}"
+        assert set(finished[first:]) == {finished[-1]}, f"{job} painted on after its end: {finished}"
+        assert (final[0] == "done") == (finished[-1] == self.takes[job]), f"{job} ended with {finished[-1]}"
         if not self.asked[job]:
             assert final[0] != "cancelled", f"{job} was cancelled and nobody had asked"
         if job in self.promised:
@@ -129,7 +154,8 @@ async def one_interleaving(
     actions: list[Awaitable[None]] = []
 
     async def submit(client: str, job: str, urgency: str) -> None:
-        await desk.submit(client, Submit(job, GenerateRequest("x"), urgency), Inputs())
+        takes = model.takes.setdefault((client, job), draw.randint(1, 3))
+        await desk.submit(client, Submit(job, GenerateRequest("x", takes=takes), urgency), Inputs())
 
     async def cancel(client: str, job: str) -> None:
         model.asked[client, job] += 1
@@ -187,4 +213,6 @@ async def test_ten_thousand_interleavings_without_a_wrong_cancel(tmp_path: Path)
         ends += await one_interleaving(number, draw, desk, pool, model)
     await desk.stop()
     assert ends.count("cancelled") > INTERLEAVINGS / 10, "too few cancels to say anything"
+    kept = [job for job, states in model.heard.items() if "cancelled" in states and model.finished[job][-1]]
+    assert len(kept) > INTERLEAVINGS / 100, "too few takes that a cancel left to say anything"
     assert ends.count("done") > INTERLEAVINGS

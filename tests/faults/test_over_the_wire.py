@@ -93,6 +93,55 @@ def test_a_killed_worker_costs_time_and_nothing_else(tmp_path: Path) -> None:
         session.close()
 
 
+def test_takes_of_a_killed_worker_and_a_killed_server_are_those_of_an_undisturbed_run(tmp_path: Path) -> None:
+    asked = GenerateRequest("a fox", seed=5, steps=10, takes=4)
+    with server(tmp_path) as process:
+        session = Session.connect(tmp_path, "test", "a" * 32)
+        session.models()
+        job = session.submit(asked)
+        session.wait_until(lambda: len(job.layers) == 2, WAIT_S)
+        (worker,) = psutil.Process(process.pid).children()
+        os.kill(worker.pid, signal.SIGKILL)
+        session.wait_until(lambda: len(job.layers) == 3, WAIT_S)
+        process.kill()
+        process.wait()
+    with server(tmp_path):
+        layers = job.wait(WAIT_S)
+        assert [layer.info.recipe.request.seed for layer in layers] == [5, 6, 7, 8]
+        assert [layer.pixels for layer in layers] == [
+            painted(request("a fox", 5 + take, 10)) for take in range(4)
+        ]
+        session.close()
+
+
+def test_a_cancel_keeps_what_is_finished_over_a_kill_until_it_is_forgotten(tmp_path: Path) -> None:
+    with server(tmp_path) as process:
+        session = Session.connect(tmp_path, "test", "a" * 32)
+        job = session.submit(GenerateRequest("a fox", seed=5, steps=20, takes=8))
+        session.wait_until(lambda: bool(job.layers), WAIT_S)
+        assert job.state == "running"
+        assert session.fetch_layer(job, 0).pixels == painted(request("a fox", 5))
+        job.cancel()
+        kept = job.wait(WAIT_S)
+        assert job.state == "cancelled"
+        assert 1 <= len(kept) < 8
+        process.kill()
+        process.wait()
+    with server(tmp_path):
+        (known,) = session.jobs()
+        assert (known.state, known.layers) == ("cancelled", tuple(layer.info for layer in kept))
+        for index, layer in enumerate(kept):
+            assert (
+                session.fetch_layer(job.id, index).pixels
+                == layer.pixels
+                == painted(request("a fox", 5 + index))
+            )
+            assert session.thumbnail(job.id, index, 64)[3]
+        job.forget()
+        assert session.jobs() == []
+        session.close()
+
+
 def test_a_cancel_is_heard_even_if_the_client_leaves_at_once(tmp_path: Path) -> None:
     with server(tmp_path):
         for seed in range(10):

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -51,13 +52,15 @@ class Promises:
         self.cancelled: set[tuple[str, str]] = set()
         self.forgotten: set[tuple[str, str]] = set()
         self.heard: dict[tuple[str, str], str] = {}
+        self.finished: dict[tuple[str, str], int] = {}  # layers it heard of
         self.last_event: dict[str, int] = defaultdict(int)
         path = home / "promises"
         for line in path.read_text().splitlines() if path.exists() else []:
             client, what, *rest = line.split()
             if what == "heard":
-                event, job, state = rest
+                event, job, state, layers = rest
                 self.heard[client, job] = state
+                self.finished[client, job] = int(layers)
                 self.last_event[client] = max(self.last_event[client], int(event))
             else:
                 kinds = {"accepted": self.accepted, "cancelled": self.cancelled, "forgetting": self.forgotten}
@@ -79,20 +82,24 @@ async def check(home: Path) -> None:
         _, missed = await journal.since(client, promises.last_event[client])
         for row in missed:
             promises.heard[client, row.job] = row.state
+            promises.finished[client, row.job] = len(row.layers)
     assert await journal.resume() == [], "something is still to be done"
     for key in promises.accepted - promises.forgotten:
         assert key in known, "an accepted job was lost"
         assert promises.heard[key] == known[key].state, "the client that comes back hears another thing"
+        assert promises.finished[key] == len(known[key].layers), "or another number of takes"
         assert known[key].state == ("cancelled" if key in promises.cancelled else "done") or (
             known[key].state == "cancelled"
             and key[1].endswith("3")  # cancelled, but killed before it was told
         )
     for row in known.values():
         assert row.state in FINAL_STATES
-        for layer in row.layers:
+        assert row.state == "cancelled" or len(row.layers) == row.request.takes
+        for number, layer in enumerate(row.layers):
+            take = replace(row.request, seed=row.request.seed + number, takes=1)
             given = {role: _input(blobs, ref) for role, ref in row.request.pictures.items()}
             image = given.pop("image", None)
-            assert bytes(blobs.read(layer.pixels)) == painted(row.request, image, [*given.values()])
+            assert bytes(blobs.read(layer.pixels)) == painted(take, image, [*given.values()])
     await journal.close()
     database = sqlite3.connect(home / "journal.sqlite")
     assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)

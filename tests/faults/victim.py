@@ -15,6 +15,7 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -75,6 +76,7 @@ class Client:
         self.desk = desk
         self.promises = promises
         self.states: dict[str, str] = {}
+        self.layers: dict[str, int] = {}  # finished ones
 
     def note(self, *words: object) -> None:
         with self.promises.open("a") as file:
@@ -84,15 +86,18 @@ class Client:
 
     def hear(self, message: JobChanged | JobProgress) -> None:
         if isinstance(message, JobChanged):
-            self.states[message.job] = message.state
-            self.note("heard", message.event, message.job, message.state)
+            self.hear_quietly(message)
+            self.note("heard", message.event, message.job, message.state, len(message.layers))
 
     def hear_quietly(self, message: JobChanged | JobProgress) -> None:
         if isinstance(message, JobChanged):
             self.states[message.job] = message.state
+            self.layers[message.job] = len(message.layers)
 
-    async def submit(self, job: str, seed: int, with_image: bool = False, steps: int = 6) -> None:
-        request = GenerateRequest("a fox", seed=seed, steps=steps)
+    async def submit(
+        self, job: str, seed: int, with_image: bool = False, steps: int = 6, takes: int = 1
+    ) -> None:
+        request = GenerateRequest("a fox", seed=seed, steps=steps, takes=takes)
         pictures = {}
         if with_image:
             canvas = CanvasRef("c", 1)
@@ -107,11 +112,18 @@ class Client:
             self.note("cancelled", job)
 
     async def finished(self, job: str) -> None:
-        for _ in range(10_000):
-            if self.states.get(job) in FINAL_STATES:
-                return
-            await asyncio.sleep(0.005)
-        raise AssertionError(f"{job} never ended")
+        await _until(lambda: self.states.get(job) in FINAL_STATES)
+
+    async def one_take_finished(self, job: str) -> None:
+        await _until(lambda: self.layers.get(job))
+
+
+async def _until(holds: Callable[[], object]) -> None:
+    for _ in range(10_000):
+        if holds():
+            return
+        await asyncio.sleep(0.005)
+    raise AssertionError("it never came to that")
 
 
 async def main(home: Path, life: int, kill_at: int, when: str) -> None:
@@ -135,9 +147,10 @@ async def main(home: Path, life: int, kill_at: int, when: str) -> None:
 
 async def live(one: Client, two: Client, life: int) -> None:
     jobs = [f"{life:016x}{number:016x}" for number in range(4)]
-    await asyncio.gather(one.submit(jobs[0], 0), two.submit(jobs[1], 1, with_image=True))
-    await one.submit(jobs[2], 2)
-    await one.submit(jobs[3], 3, steps=100)
+    await asyncio.gather(one.submit(jobs[0], 0, steps=3, takes=2), two.submit(jobs[1], 1, with_image=True))
+    await one.submit(jobs[2], 2, steps=2, takes=3)
+    await one.submit(jobs[3], 3, steps=4, takes=4)
+    await one.one_take_finished(jobs[3])
     await one.cancel(jobs[3])
     await asyncio.gather(one.finished(jobs[0]), two.finished(jobs[1]), one.finished(jobs[2]))
     one.note("forgetting", jobs[0])

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import sqlite3
 from collections.abc import AsyncIterator, Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -39,7 +41,7 @@ from impasto_server.config import DEFAULT_LIMITS
 from impasto_server.front.jobs import Inputs, JobDesk
 from impasto_server.front.journal import Journal
 from impasto_server.front.scheduler import Scheduler
-from impasto_server.pool.channel import Run
+from impasto_server.pool.channel import Painted, Run, decode_layers
 
 from tests.fakes.pool import FakePool
 
@@ -121,6 +123,129 @@ async def test_a_job_goes_from_queued_over_running_to_done_and_its_layer_can_be_
     rows = await house.desk.layer(A, job, 0, 1, 1)
     assert bytes(rows.data or b"") == b"a fox".ljust(16)[8:16]
     assert (rows.width, rows.height) == (2, 1)
+
+
+async def test_each_finished_take_is_in_the_journal_before_anybody_hears_of_it(house: House) -> None:
+    client = Client()
+    heard_in_journal: list[int] = []
+
+    def hear(message: JobChanged | JobProgress) -> None:
+        client.heard.append(message)
+        if isinstance(message, JobChanged):
+            with closing(sqlite3.connect(house.journal._path)) as another:  # sees only what is committed
+                ((layers, event),) = another.execute("SELECT layers, event FROM jobs").fetchall()
+            heard_in_journal.append(len(decode_layers(layers)))
+            assert event >= message.event
+
+    (await house.desk.subscribe(A, 0, hear)).start()
+    job = await house.submit(1, takes=3)
+    await until(lambda: client.states(job) == ["queued", "running"])
+    for count in (1, 2):
+        await house.pool.paint(count)
+        await until(lambda count=count: len(client.last(job).layers) == count)  # type: ignore[misc]
+        last = bytes([*b"a fox   ", *b" " * (9 - count), *bytes(count - 1)])
+        assert bytes((await house.desk.layer(A, job, count - 1, 1, 1)).data or b"") == last[-8:]
+        with pytest.raises(BadValue, match=f"no number {count}"):
+            await house.desk.layer(A, job, count, 0, 1)
+    assert (await house.desk.thumbnail(A, job, 1, 16)).width == 2
+    await house.pool.end()
+    await until(lambda: client.last(job).state == "done")
+    assert [(m.state, len(m.layers)) for m in client.heard if isinstance(m, JobChanged)] == [
+        ("queued", 0),
+        ("running", 0),
+        ("running", 1),
+        ("running", 2),
+        ("done", 3),
+    ]
+    assert heard_in_journal == [0, 0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("end", ["cancelled", "failed"])
+async def test_a_job_that_is_cancelled_or_fails_keeps_what_is_finished(house: House, end: str) -> None:
+    client = await house.listen(A)
+    job = await house.submit(1, takes=3)
+    await until(lambda: client.states(job) == ["queued", "running"])
+    await house.pool.paint(2)
+    await until(lambda: len(client.last(job).layers) == 2)
+    if end == "cancelled":
+        await house.desk.cancel(A, job)
+        await house.pool.paint(3)  # too late: it has a final state
+    await house.pool.end(state=end, finished=2)
+    await until(lambda: client.last(job).state == end)
+    assert len(client.last(job).layers) == 2
+    other = await house.submit(2)
+    await until(lambda: len(house.pool.runs) == 2)
+    await house.pool.end()
+    await until(lambda: client.last(other).state == "done")
+    kept, _ = await house.desk.jobs(A)
+    assert (kept.state, kept.layers) == (end, client.last(job).layers)
+    assert (await house.desk.layer(A, job, 1, 0, 2)).height == 2
+    assert (await house.desk.thumbnail(A, job, 1, 16)).height == 2
+    await house.desk.forget(A, job)
+    with pytest.raises(UnknownJob):
+        await house.desk.layer(A, job, 0, 0, 2)
+
+
+async def test_a_job_that_is_tried_again_shows_its_takes_and_ends_with_each_once(house: House) -> None:
+    client = await house.listen(A)
+    job = await house.submit(1, takes=3)
+    await until(lambda: client.states(job) == ["queued", "running"])
+    await house.pool.paint(2)
+    await until(lambda: len(client.last(job).layers) == 2)
+    await house.pool.die()
+    await house.pool.come_up()
+    await until(lambda: len(house.pool.runs) == 2 and client.last(job).state == "running")
+    await house.pool.paint(1)
+    await house.pool.end()
+    await until(lambda: client.last(job).state == "done")
+    counts = [len(m.layers) for m in client.heard if isinstance(m, JobChanged)]
+    assert counts == [0, 0, 2, 2, 2, 3]
+    assert len({bytes((await house.desk.layer(A, job, take, 0, 2)).data or b"") for take in range(3)}) == 3
+
+
+async def test_a_job_that_dies_twice_keeps_what_it_had_finished(house: House) -> None:
+    client = await house.listen(A)
+    job = await house.submit(1, takes=3)
+    for count in (2, 1):
+        await until(lambda: house.pool.running[0])
+        await house.pool.paint(count)
+        await until(lambda: len(client.last(job).layers) == 2)
+        await house.pool.die()
+        await house.pool.come_up()
+    await until(lambda: client.last(job).state == "failed")
+    assert len(client.last(job).layers) == 2
+
+
+async def test_news_of_a_worker_about_a_job_it_does_not_have_change_nothing(house: House) -> None:
+    client = await house.listen(A)
+    job = await house.submit(1, takes=2)
+    await until(lambda: client.states(job) == ["queued", "running"])
+    command = house.pool.running[0][-1]
+    await house.desk.worker_event(7, Painted(command.job, [house.pool._layer(command)]))
+    await house.desk.worker_event(0, Painted("99", [house.pool._layer(command)]))
+    await house.pool.end()
+    await until(lambda: client.last(job).state == "done")
+    assert client.states(job) == ["queued", "running", "done"]
+
+
+async def test_a_take_that_finds_the_disk_full_comes_with_the_last_word(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = await house.listen(A)
+    job = await house.submit(1, takes=2)
+    await until(lambda: client.states(job) == ["queued", "running"])
+    refused: list[int] = []
+
+    async def full(number: int, layers: object) -> None:
+        refused.append(number)
+        raise DiskFull("The disk is full.")
+
+    monkeypatch.setattr(house.journal, "keep", full)
+    await house.pool.paint(1)
+    await until(lambda: refused)
+    await house.pool.end()
+    await until(lambda: client.last(job).state == "done")
+    assert (refused, len(client.last(job).layers)) == ([1], 2)
 
 
 async def test_submitting_twice_is_one_job(house: House) -> None:

@@ -361,6 +361,96 @@ async def test_a_documents_history_does_not_age(tmp_path: Path) -> None:
         assert await journal.prune() == 1
 
 
+@pytest.mark.parametrize("end", ["cancelled", "failed", "done"])
+async def test_layers_that_are_finished_early_stay_whatever_the_end(tmp_path: Path, end: str) -> None:
+    async with opened(tmp_path) as journal:
+        one, two, three = (put(tmp_path, pixels) for pixels in (b"one", b"two", b"three"))
+        record, _ = await journal.accept(A, ONE, "interactive", REQUEST)
+        await journal.begin(record.number)
+        first = await journal.keep(record.number, [layer(one)])
+        second = await journal.keep(record.number, [layer(one), layer(two)])
+        assert first is not None
+        assert second is not None
+        assert (first.state, first.event, second.event) == ("running", 3, 4)
+        assert [info.width for info in second.changed().layers] == [3, 3]
+        if end == "cancelled":
+            await journal.cancel(A, ONE)
+        elif end == "failed":
+            await journal.finish(record.number, "failed", [layer(one)], ErrorInfo("x", "X."))
+        else:
+            await journal.finish(record.number, "done", [layer(one), layer(two), layer(three)])
+        assert await journal.keep(record.number, [layer(one), layer(two), layer(three)]) is None
+    async with opened(tmp_path) as journal:
+        known = await journal.known(A, ONE)
+        assert known.state == end
+        kept = [one, two, three] if end == "done" else [one, two]
+        assert [stored.pixels for stored in known.layers] == kept
+        assert known.summary().layers == tuple(layer(ref).info for ref in kept)
+        assert files(tmp_path) == {ref.digest for ref in kept}, "opening has swept the others"
+        await journal.forget(A, ONE)
+        assert files(tmp_path) == set()
+
+
+async def test_a_job_that_begins_again_keeps_its_layers_until_it_is_done(tmp_path: Path) -> None:
+    async with opened(tmp_path) as journal:
+        first = [layer(put(tmp_path, pixels)) for pixels in (b"one", b"two")]
+        record, _ = await journal.accept(A, ONE, "interactive", REQUEST)
+        await journal.begin(record.number)
+        await journal.keep(record.number, first)
+        waiting = await journal.requeue(record.number, crashed=True)
+        assert waiting is not None
+        assert (waiting.state, list(waiting.layers)) == ("queued", first)
+    async with opened(tmp_path) as journal:
+        (resumed,) = await journal.resume()
+        assert list(resumed.layers) == first
+        again = [layer(put(tmp_path, pixels)) for pixels in (b"other one", b"other two", b"three")]
+        await journal.begin(record.number)
+        assert await journal.keep(record.number, again[:1]) is None
+        assert await journal.keep(record.number, again[:2]) is None
+        done = await journal.finish(record.number, "done", again)
+        assert done is not None
+        assert list(done.layers) == again
+        await journal.prune()
+        assert files(tmp_path) == {stored.pixels.digest for stored in again}
+
+
+async def test_a_layer_that_comes_before_the_word_that_its_job_runs_counts_as_one_start(
+    tmp_path: Path,
+) -> None:
+    async with opened(tmp_path) as journal:
+        await journal.accept(A, ONE, "interactive", REQUEST)
+    for pixels in (b"1", b"22", b"333"):
+        journal = Journal(tmp_path / "journal.sqlite", BlobStore(tmp_path / "blobs"), Clock())
+        await journal.open()
+        assert [job.number for job in await journal.resume()] == [1]
+        kept = [*(await journal.known(A, ONE)).layers, layer(put(tmp_path, pixels))]
+        early = await journal.keep(1, kept)
+        assert early is not None
+        assert early.state == "running"
+        assert await journal.begin(1) is None
+        assert await journal.keep(1, [*kept, layer(put(tmp_path, pixels * 2))]) is not None
+        journal._close()
+        journal._thread.shutdown()
+    async with opened(tmp_path) as journal:
+        assert await journal.resume() == [], "given up after three starts, not before"
+        given_up = await journal.known(A, ONE)
+        assert (given_up.state, len(given_up.layers)) == ("failed", 6)
+
+
+async def test_what_was_kept_of_a_cancelled_job_belongs_to_the_history(tmp_path: Path) -> None:
+    clock = Clock()
+    async with opened(tmp_path, clock, retention_s=100.0) as journal:
+        for job, note in ((ONE, "document 1"), (TWO, "")):
+            record, _ = await journal.accept(A, job, "interactive", REQUEST, note)
+            await journal.begin(record.number)
+            await journal.keep(record.number, [layer(put(tmp_path, job.encode()))])
+            await journal.cancel(A, job)
+        clock.now_s += 101
+        assert await journal.prune() == 1
+        assert [(job.job, len(job.layers)) for job in await journal.jobs(A)] == [(ONE, 1)]
+        assert len(files(tmp_path)) == 1
+
+
 async def test_pruning_spares_pixels_that_a_worker_has_just_stored(tmp_path: Path) -> None:
     async with opened(tmp_path) as journal:
         fresh, stray = put(tmp_path, b"fresh", old=False), put(tmp_path, b"stray")

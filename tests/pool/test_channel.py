@@ -22,6 +22,7 @@ from impasto_server.pool.channel import (
     CancelRun,
     Ended,
     ModelsChanged,
+    Painted,
     Progress,
     Ready,
     Run,
@@ -67,6 +68,7 @@ def test_commands_arrive_as_they_were_sent(command: channel.WorkerCommand) -> No
     [
         Ready("cpu", [MODEL]),
         Progress("1", "sampling", 2, 9, 0.5, Pixels(1, 1, PixelFormat.RGB8, b"abc")),
+        Painted("1", [LAYER]),
         Ended("1", "done", 2.5, [LAYER]),
         Ended("1", "failed", 0.0, error=ErrorInfo("out_of_memory", "Too large.")),
         ModelsChanged([]),

@@ -105,12 +105,19 @@ class Server:
 
     def finish(self, job: str, format: PixelFormat = PixelFormat.RGBA8) -> None:
         """One layer per take, of the picture's size."""
+        self.tell(job, "done", layers=self._layers(job, self.jobs[job].generate.takes, format))
+
+    def paint(self, job: str, count: int, state: str = "running", **fields: Any) -> None:
+        """The first takes of a job are finished."""
+        self.tell(job, state, layers=self._layers(job, count, PixelFormat.RGBA8), **fields)
+
+    def _layers(self, job: str, count: int, format: PixelFormat) -> tuple[LayerInfo, ...]:
         request = self.jobs[job].generate
         image = request.image
         assert not isinstance(image, CanvasRef)
         width = request.width or (image.width if image else 64)
         height = request.height or (image.height if image else 64)
-        layers = tuple(
+        return tuple(
             LayerInfo(
                 f"take {take}",
                 0,
@@ -120,9 +127,8 @@ class Server:
                 format,
                 Recipe(replace(request, seed=request.seed + take, takes=1), "Fake", "0" * 64),
             )
-            for take in range(request.takes)
+            for take in range(count)
         )
-        self.tell(job, "done", layers=layers)
 
 
 class Canvas:

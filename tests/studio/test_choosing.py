@@ -206,6 +206,169 @@ def test_a_job_without_takes_opens_nothing(atelier: Atelier) -> None:
     assert (view.jobs, view.takes, view.history) == ((), (), ())
 
 
+# ── takes that come one by one ───────────────────────────────────────────────────────────────────────────
+
+
+def test_the_first_take_is_compared_while_the_others_are_painted(atelier: Atelier) -> None:
+    job = atelier.start()
+    atelier.server.progress(job, step=1, steps=6, preview=preview(9))
+    atelier.settle()
+    assert over_canvas(atelier) == (9, WHOLE)
+    atelier.server.paint(job, 1)
+    view = atelier.settle()
+    assert ([take.index for take in view.takes], view.shown, view.applied) == ([0], 0, False)
+    assert [(shown.job, shown.state) for shown in view.jobs] == [(job, "running")]
+    assert over_canvas(atelier) == (1, WHOLE)
+    atelier.server.progress(job, step=3, steps=6, preview=preview(8))
+    view = atelier.settle()
+    assert over_canvas(atelier) == (1, WHOLE), "what grows does not cover what is compared"
+    assert (view.jobs[0].done, view.jobs[0].preview is not None) == (0.5, True)
+
+
+def test_the_strip_grows_and_the_shown_take_stays(atelier: Atelier) -> None:
+    job = atelier.start()
+    atelier.server.paint(job, 1)
+    atelier.settle()
+    atelier.studio.step(1)
+    assert atelier.settle().shown == 0, "there is no other yet"
+    atelier.server.paint(job, 2)
+    view = atelier.settle()
+    assert (len(view.takes), view.shown) == (2, 0)
+    atelier.studio.step(-1)
+    assert atelier.settle().shown == 1
+    atelier.server.finish(job)
+    view = atelier.settle()
+    assert (view.jobs, len(view.takes), view.shown, view.notice) == ((), 3, 1, "")
+    atelier.studio.step(1)
+    assert atelier.settle().shown == 2
+    assert [take.index for take in view.history] == [0, 1, 2]
+
+
+def test_a_take_is_applied_while_its_job_runs(atelier: Atelier) -> None:
+    job = atelier.start()
+    atelier.server.paint(job, 1)
+    atelier.settle()
+    atelier.studio.apply()
+    view = atelier.settle()
+    assert (view.applied, [shown.state for shown in view.jobs]) == (True, ["running"])
+    assert len(atelier.easel.document.layers) == 1
+    atelier.server.progress(job, preview=preview(8))
+    atelier.server.paint(job, 2)
+    view = atelier.settle()
+    assert (view.shown, view.applied, len(view.takes)) == (0, True, 2)
+    assert atelier.easel.shown is None, "the layer itself is there"
+    atelier.server.finish(job)
+    atelier.settle()
+    note = read_note(atelier.server.jobs[job].note)
+    assert note is not None
+    assert note.applied == (0,)
+
+
+def test_takes_that_were_put_away_do_not_come_back_by_themselves(atelier: Atelier) -> None:
+    job = atelier.start()
+    atelier.server.paint(job, 1)
+    atelier.settle()
+    atelier.studio.put_away()
+    atelier.server.progress(job, preview=preview(8))
+    atelier.server.paint(job, 2)
+    view = atelier.settle()
+    assert (view.takes, len(view.history), view.notice) == ((), 2, "")
+    assert over_canvas(atelier) == (8, WHOLE), "what grows is seen again"
+    atelier.server.finish(job)
+    view = atelier.settle()
+    assert (view.takes, view.notice) == ((), "“a fox” is done. It is in the history.")
+
+
+def test_takes_she_had_no_time_for_open_with_the_next_one(atelier: Atelier) -> None:
+    first, second = atelier.done(), atelier.start(prompt="a hen")
+    atelier.studio.compare(first, 0)
+    atelier.server.paint(second, 1)
+    view = atelier.settle()
+    assert ({take.job for take in view.takes}, view.notice) == ({first}, "")
+    assert view.history[0].job == second
+    atelier.studio.apply()
+    atelier.settle()
+    atelier.server.paint(second, 2)
+    assert {take.job for take in atelier.settle().takes} == {second}
+
+
+def test_takes_she_found_herself_are_not_opened_again(atelier: Atelier) -> None:
+    first, second = atelier.done(), atelier.start(prompt="a hen")
+    atelier.studio.compare(first, 0)
+    atelier.server.paint(second, 1)
+    atelier.settle()
+    atelier.studio.compare(second, 0)
+    atelier.studio.put_away()
+    atelier.server.paint(second, 2)
+    assert atelier.settle().takes == ()
+
+
+def test_takes_of_another_document_wait_there(atelier: Atelier) -> None:
+    job = atelier.start()
+    atelier.easel.open(OTHER, 64, 64)
+    atelier.tick()
+    atelier.server.paint(job, 1)
+    view = atelier.settle()
+    assert (view.takes, view.history, view.notice) == ((), (), "")
+    atelier.easel.active = DOCUMENT
+    view = atelier.tick()
+    assert (view.takes, len(view.history)) == ((), 1)
+    atelier.server.paint(job, 2)
+    assert len(atelier.settle().takes) == 2
+
+
+def test_cancelling_keeps_finished_takes(atelier: Atelier) -> None:
+    job = atelier.start()
+    atelier.server.paint(job, 2)
+    atelier.settle()
+    atelier.studio.step(1)
+    atelier.studio.cancel(job)
+    atelier.easel.turn()
+    assert (atelier.view.jobs, atelier.view.shown) == ((), 1), "before the server has answered"
+    view = atelier.settle()
+    assert (view.jobs, len(view.takes), view.shown, len(view.history)) == ((), 2, 1, 2)
+    assert atelier.server.forgotten == []
+    atelier.studio.apply()
+    assert atelier.settle().applied
+    after = reborn(atelier)
+    view = after.open()
+    assert (view.jobs, [take.applied for take in view.history]) == ((), [False, True])
+    after.studio.favourite(job, 0, True)
+    assert after.settle().history[0].favourite
+    after.studio.discard(job)
+    assert after.settle().history == ()
+    assert after.server.forgotten == [job]
+
+
+def test_a_take_that_was_finished_as_it_was_cancelled_is_kept_too(atelier: Atelier) -> None:
+    job = atelier.start()
+    atelier.server.paint(job, 1)
+    atelier.settle()
+    atelier.studio.cancel(job)
+    atelier.server.paint(job, 2, "cancelled")
+    view = atelier.settle()
+    assert (len(view.takes), view.shown, view.notice) == (2, 0, "")
+    atelier.studio.step(1)
+    assert atelier.settle().shown == 1
+
+
+def test_a_job_cancelled_by_another_program_is_done_with_what_it_has(atelier: Atelier) -> None:
+    job = atelier.start()
+    atelier.server.paint(job, 1, "cancelled")
+    view = atelier.settle()
+    assert (view.jobs, len(view.takes)) == ((), 1)
+
+
+def test_discarding_takes_of_a_running_job_stops_it(atelier: Atelier) -> None:
+    job = atelier.start()
+    atelier.server.paint(job, 1)
+    atelier.settle()
+    atelier.studio.discard(job)
+    view = atelier.settle()
+    assert (view.jobs, view.takes, view.history) == ((), (), ())
+    assert atelier.server.forgotten == [job]
+
+
 # ── what grows ───────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -337,6 +500,7 @@ def test_a_second_press_does_not_insert_it_twice(atelier: Atelier) -> None:
 
 
 def test_without_a_comparison_nothing_is_applied(atelier: Atelier) -> None:
+    atelier.studio.step(1)
     atelier.studio.apply()
     atelier.settle()
     assert atelier.easel.document.layers == {}

@@ -342,6 +342,94 @@ def test_a_retry_sends_the_same_pixels_with_the_same_seed(atelier: Atelier) -> N
     assert len(atelier.settle().jobs) == 1
 
 
+def fail_late(atelier: Atelier) -> str:
+    """A job that has finished two of its three takes."""
+    job = atelier.start(mode="fill", prompt="a fox")
+    atelier.server.paint(job, 2)
+    atelier.settle()
+    atelier.studio.apply()
+    atelier.settle()
+    fail(atelier, job)
+    return job
+
+
+def test_a_job_that_fails_late_says_why_and_keeps_its_takes(atelier: Atelier) -> None:
+    job = fail_late(atelier)
+    view = atelier.view
+    assert (states(view), view.jobs[0].error) == (["failed"], "Too little memory.")
+    assert (len(view.takes), len(view.history)) == (2, 2)
+    view = reborn(atelier).open()
+    assert (states(view), len(view.history)) == (["failed"], 2), "nobody has read it yet"
+    atelier.server.sessions[0].closed = False
+    atelier.studio.dismiss(job)
+    view = atelier.settle()
+    assert (view.jobs, len(view.takes)) == ((), 2)
+    view = reborn(atelier).open()
+    assert (view.jobs, [take.applied for take in view.history]) == ((), [True, False])
+    assert atelier.server.forgotten == []
+
+
+def test_a_retry_leaves_the_takes_of_the_failed_job(atelier: Atelier) -> None:
+    job = fail_late(atelier)
+    atelier.studio.retry(job)
+    view = atelier.settle()
+    (again,) = set(atelier.server.jobs) - {job}
+    assert ([shown.job for shown in view.jobs], len(view.history)) == ([again], 2)
+    note = read_note(atelier.server.jobs[again].note)
+    assert note is not None
+    assert (note.applied, note.dismissed) == ((), False)
+
+
+def test_what_is_painted_again_from_a_dismissed_job_starts_undismissed(atelier: Atelier) -> None:
+    job = fail_late(atelier)
+    atelier.studio.dismiss(job)
+    atelier.settle()
+    atelier.studio.apply()
+    atelier.settle()
+    atelier.studio.paint_again()
+    atelier.settle()
+    (again,) = set(atelier.server.jobs) - {job}
+    note = read_note(atelier.server.jobs[again].note)
+    assert note is not None
+    assert (note.applied, note.dismissed) == ((), False)
+
+
+def test_a_cancelled_job_that_fails_late_keeps_its_takes(atelier: Atelier) -> None:
+    job = atelier.start(mode="fill", prompt="a fox")
+    atelier.server.paint(job, 1)
+    atelier.settle()
+    atelier.studio.cancel(job)
+    atelier.server.tell(job, "failed", error=ErrorInfo("internal", "Oh."))
+    view = atelier.settle()
+    assert (view.jobs, len(view.history)) == ((), 1)
+    assert atelier.server.forgotten == []
+
+
+def test_takes_of_a_job_that_the_server_knows_no_more_are_gone(atelier: Atelier) -> None:
+    job = atelier.start(mode="fill", prompt="a fox")
+    atelier.server.paint(job, 1)
+    atelier.settle()
+    atelier.server.up = False
+    atelier.tick()
+    atelier.server.jobs.clear()
+    atelier.server.up = True
+    view = atelier.tick()
+    assert (states(view), view.takes, view.history) == (["failed"], (), ())
+
+
+def test_a_job_that_has_to_start_again_shows_the_takes_it_had(atelier: Atelier) -> None:
+    job = atelier.start(mode="fill", prompt="a fox")
+    atelier.server.paint(job, 2)
+    atelier.settle()
+    atelier.studio.step(1)
+    atelier.server.tell(job, "queued")
+    view = atelier.settle()
+    assert (states(view), len(view.takes), view.shown) == (["queued"], 2, 1)
+    atelier.server.finish(job)
+    view = atelier.settle()
+    assert (view.jobs, len(view.takes), view.shown) == ((), 3, 1)
+
+
 def test_a_document_closed_while_it_is_captured(atelier: Atelier) -> None:
     atelier.say(mode="fill", prompt="a fox")
     atelier.easel.held = []

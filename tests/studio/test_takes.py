@@ -7,13 +7,13 @@ from impasto_studio.takes import Comparison
 
 def opened() -> Comparison:
     comparison = Comparison()
-    comparison.open("document", "job", 3)
+    comparison.open("document", "job")
     return comparison
 
 
 def test_it_starts_closed() -> None:
     comparison = Comparison()
-    comparison.step(1)
+    comparison.step(1, 3)
     assert (comparison.take, comparison.visible, comparison.shown) == (None, None, -1)
 
 
@@ -21,7 +21,7 @@ def test_steps_go_around_the_end() -> None:
     comparison = opened()
     seen = []
     for by in (1, 1, 1, -1):
-        comparison.step(by)
+        comparison.step(by, 3)
         seen.append(comparison.shown)
     assert seen == [1, 2, 0, 2]
 
@@ -34,13 +34,13 @@ def test_a_hover_lasts_as_long_as_the_pointer_is_there() -> None:
     assert comparison.visible == ("job", 0)
 
 
-def test_takes_that_are_not_there_are_not_opened() -> None:
+def test_takes_that_come_later_are_stepped_to() -> None:
     comparison = opened()
-    comparison.open("document", "second", 2, 2)
-    comparison.open("document", "second", 0, 0)
-    comparison.open("document", "second", 2, -1)
+    comparison.step(1, 1)
     assert comparison.take == ("job", 0)
-    comparison.open("document", "second", 2, 1)
+    comparison.step(-1, 2)
+    assert comparison.take == ("job", 1)
+    comparison.open("document", "second", 1)
     assert comparison.take == ("second", 1)
 
 

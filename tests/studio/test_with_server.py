@@ -61,6 +61,10 @@ def ready(view: View) -> bool:
     return view.link.state == "ready"
 
 
+def all_painted(view: View) -> bool:
+    return bool(view.takes) and not view.jobs
+
+
 def start(one: Driven, **fields: object) -> None:
     one.studio.change(replace(one.view.intent, **fields))  # type: ignore[arg-type]
     one.until(lambda view: all(getattr(view.intent, name) == value for name, value in fields.items()))
@@ -72,7 +76,7 @@ def test_a_selection_is_filled_compared_and_applied(tmp_path: Path, easel: Easel
     with server(tmp_path), driven(easel, tmp_path) as one:
         one.until(ready)
         start(one, mode="fill", prompt="a fox")
-        view = one.until(lambda view: view.takes)
+        view = one.until(all_painted)
         assert [take.index for take in view.takes] == [0, 1, 2]
         assert (view.shown, view.applied) == (0, False)
         one.until(lambda view: easel.shown is not None and easel.shown.picture.width == 96)
@@ -88,6 +92,7 @@ def test_a_selection_is_filled_compared_and_applied(tmp_path: Path, easel: Easel
         assert easel.shown is None
         one.studio.paint_again()
         view = one.until(lambda view: {take.job for take in view.takes} - {view.history[-1].job})
+        view = one.until(lambda view: not view.jobs)
         assert len(view.history) == 6
 
 
@@ -96,7 +101,7 @@ def test_the_layer_is_what_the_engine_painted(tmp_path: Path, easel: Easel) -> N
     with server(tmp_path), driven(easel, tmp_path) as one:
         one.until(ready)
         start(one, mode="generate", prompt="a fox", seed=41, takes=2)
-        one.until(lambda view: view.takes)
+        one.until(all_painted)
         one.studio.step(1)
         one.studio.apply()
         one.until(lambda view: view.applied)
@@ -117,7 +122,7 @@ def test_a_server_killed_in_mid_job_loses_nothing(tmp_path: Path, easel: Easel) 
         assert view.link.sentence
         assert not view.can_start
         with server(tmp_path):
-            view = one.until(lambda view: view.takes)
+            view = one.until(all_painted)
             assert view.jobs == ()
             one.until(ready)
 
@@ -127,8 +132,8 @@ def test_a_host_killed_in_mid_job_finds_everything_again(tmp_path: Path, easel: 
         with driven(easel, tmp_path) as one:
             one.until(ready)
             start(one, mode="fill", prompt="a fox", takes=2, steps=2)
-            one.until(lambda view: view.takes)
-            start(one, prompt="a hen", steps=30)
+            one.until(all_painted)
+            start(one, prompt="a hen", takes=3, steps=30)
             one.until(lambda view: view.jobs and view.jobs[0].state == "running")
         again = Easel()
         again.documents, again.active = easel.documents, DOCUMENT
@@ -136,9 +141,9 @@ def test_a_host_killed_in_mid_job_finds_everything_again(tmp_path: Path, easel: 
         with driven(again, tmp_path) as one:
             view = one.until(lambda view: view.history)
             assert [take.prompt for take in view.history] == ["a fox", "a fox"]
-            view = one.until(lambda view: view.takes)
+            view = one.until(all_painted)
             assert {take.prompt for take in view.takes} == {"a hen"}
-            assert len(view.history) == 4
+            assert len(view.history) == 5
 
 
 def test_one_job_is_cancelled_and_the_next_one_runs(tmp_path: Path, easel: Easel) -> None:
@@ -150,8 +155,45 @@ def test_one_job_is_cancelled_and_the_next_one_runs(tmp_path: Path, easel: Easel
         start(one, prompt="a hen", steps=1)
         one.until(lambda view: len(view.jobs) == 2)
         one.studio.cancel(first)
-        view = one.until(lambda view: view.takes)
+        view = one.until(all_painted)
         assert {take.prompt for take in view.history} == {"a hen"}
+
+
+def test_takes_come_one_by_one_are_applied_meanwhile_and_stay_when_the_job_is_cancelled(
+    tmp_path: Path, easel: Easel
+) -> None:
+    easel.document.selection = None
+    with server(tmp_path, step_s=0.02):
+        with driven(easel, tmp_path) as one:
+            one.until(ready)
+            start(one, mode="generate", prompt="a fox", seed=41, takes=4, steps=30)
+            view = one.until(lambda view: view.takes)
+            assert [job.state for job in view.jobs] == ["running"]
+            one.studio.apply()
+            view = one.until(lambda view: view.applied)
+            assert view.jobs, "the others are still painted"
+            view = one.until(lambda view: len(view.takes) == 2)
+            assert (view.shown, view.applied) == (0, True)
+            one.studio.step(1)
+            one.studio.cancel(view.jobs[0].job)
+            view = one.until(lambda view: not view.jobs)
+            assert (len(view.takes) in (2, 3), view.shown) == (True, 1)
+            (first,) = easel.document.layers.values()
+        easel.document.layers.clear()
+        again = Easel()
+        again.documents, again.active = easel.documents, DOCUMENT
+        with driven(again, tmp_path) as one:
+            view = one.until(lambda view: view.history)
+            assert (view.jobs, len(view.history) in (2, 3)) == ((), True)
+            assert [take.applied for take in view.history][:2] == [True, False]
+            one.studio.compare(view.history[1].job, 1)
+            one.until(lambda view: view.shown == 1)
+            one.studio.apply()
+            one.until(lambda view: view.applied)
+    (second,) = easel.document.layers.values()
+    for number, layer in enumerate((first, second)):
+        request = GenerateRequest("a fox", width=96, height=80, seed=41 + number, steps=30)
+        assert layer.picture.pixels == painted(request)
 
 
 def test_the_growing_picture_is_seen(tmp_path: Path, easel: Easel) -> None:

@@ -18,6 +18,7 @@ from impasto_server.pool.channel import (
     CancelRun,
     Ended,
     ModelsChanged,
+    Painted,
     Ready,
     Run,
     Stop,
@@ -72,6 +73,40 @@ def test_layers_are_stored_before_the_job_is_called_done(bench: Bench) -> None:
     assert ended.state == "done"
     assert [layer.info.recipe.request.seed for layer in ended.layers] == [3, 4]
     assert bytes(bench.blobs.read(ended.layers[0].pixels)) == painted(GenerateRequest("a fox", seed=3))
+
+
+def test_each_take_is_stored_and_told_as_soon_as_it_is_finished_but_the_last(bench: Bench) -> None:
+    ended = bench.run("a fox", takes=3)
+    news = [event for event in bench.events() if isinstance(event, (Painted, Ended))]
+    assert [type(event) for event in news] == [Painted, Painted, Ended]
+    assert [event.layers for event in news] == [ended.layers[:1], ended.layers[:2], ended.layers]
+    assert len({layer.pixels for layer in ended.layers}) == 3
+
+
+def test_a_single_take_is_told_once(bench: Bench) -> None:
+    assert len(bench.run("a fox").layers) == 1
+    assert [type(event) for event in bench.events()][-1:] == [Ended]
+    assert not [event for event in bench.events() if isinstance(event, Painted)]
+
+
+@pytest.mark.parametrize(("stop", "state"), [(CancelRun("1"), "cancelled"), (None, "failed")])
+def test_what_is_finished_goes_with_the_last_word_however_the_job_ends(
+    tmp_path: Path, stop: CancelRun | None, state: str
+) -> None:
+    class Stopping(Interrupted):
+        def _misbehave(self, prompt: str) -> None:
+            super()._misbehave(prompt)
+            if self.at == 0 and stop is None:
+                raise MemoryError
+
+    engine = Stopping(7)  # at the third step of the second take
+    bench = Bench(tmp_path, engine)
+    engine.inbox = bench.inbox
+    engine.arrives = [stop] if stop is not None else []
+    ended = bench.run("slow", takes=3)
+    assert (ended.state, len(ended.layers)) == (state, 1)
+    first = painted(GenerateRequest("slow", seed=3))
+    assert bytes(bench.blobs.read(ended.layers[0].pixels)) == first
 
 
 @pytest.mark.parametrize(
@@ -165,9 +200,17 @@ def test_a_typed_error_of_the_engine_reaches_the_artist_word_for_word(tmp_path: 
 
 def test_a_layer_of_another_shape_than_announced_is_a_defect_not_a_result(tmp_path: Path) -> None:
     class Sloppy(FakeEngine):
-        def generate(self, *_: object) -> Sequence[Layer]:
-            recipe = Recipe(GenerateRequest("x"), "", "")
-            return [Layer(LayerInfo("x", 0, 0, 4, 4, PixelFormat.RGBA8, recipe), np.zeros((4, 4, 3), "u1"))]
+        def generate(
+            self,
+            request: GenerateRequest,
+            image: Input | None,
+            mask: Input | None,
+            gate: StepGate,
+            controls: Sequence[Input] = (),
+        ) -> Sequence[Layer]:
+            info = LayerInfo("x", 0, 0, 4, 4, PixelFormat.RGBA8, Recipe(request, "", ""))
+            gate.deliver(Layer(info, np.zeros((4, 4, 3), "u1")))
+            return []
 
     error = Bench(tmp_path, Sloppy()).run("x").error
     assert error is not None

@@ -55,7 +55,9 @@ class PacedEngine:
         pixels = np.full((SIDE, SIDE, 3), request.seed % 256, np.uint8)
         made = replace(request, width=SIDE, height=SIDE, steps=STEPS, guidance=1.0)
         recipe = Recipe(made, "none", "0" * 64, {})
-        return [Layer(LayerInfo("paced", 0, 0, SIDE, SIDE, PixelFormat.RGB8, recipe), pixels)]
+        layer = Layer(LayerInfo("paced", 0, 0, SIDE, SIDE, PixelFormat.RGB8, recipe), pixels)
+        gate.deliver(layer)
+        return [layer]
 
 
 def serve_with(engine: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import time
-from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,9 +12,7 @@ from impasto_protocol.errors import BadValue, UnknownJob, from_code
 from impasto_protocol.messages import FINAL_STATES, JobSummary
 
 from impasto_server.cli import painting, servers
-
-_CANCEL_S = 5.0  # a step of a large model on a CPU may take longer
-_ID_SHOWN = 8  # hex digits: enough to tell a few hundred jobs apart
+from impasto_server.cli.painting import ID_SHOWN
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,8 +21,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     actions.add_parser("list", help="all jobs, oldest first")
     cancel = actions.add_parser("cancel", help="stop a job")
     cancel.add_argument("id", help="as `impasto jobs` shows it")
-    fetch = actions.add_parser("fetch", help="write a finished job's pictures again")
-    fetch.add_argument("id", nargs="?", help="as `impasto jobs` shows it; default: the newest finished job")
+    fetch = actions.add_parser("fetch", help="write the finished pictures of a job again")
+    fetch.add_argument(
+        "id", nargs="?", help="as `impasto jobs` shows it; default: the newest job that has some"
+    )
     fetch.add_argument("--out", type=Path, required=True, help="the PNG to write")
 
 
@@ -45,7 +44,7 @@ def _list(session: Session) -> int:
     for job in jobs:
         adapters = ", ".join((*job.controls, *job.loras))
         shown = f"{job.prompt[:60]}  [{adapters}]" if adapters else job.prompt[:60]
-        print(f"{job.job[:_ID_SHOWN]}  {job.state:<9}  {_age(job.created_s):>8}  {shown}")
+        print(f"{job.job[:ID_SHOWN]}  {job.state:<9}  {_age(job.created_s):>8}  {shown}")
         if job.error is not None:
             print(f"{'':10}{job.error.sentence}")
     return 0
@@ -70,26 +69,26 @@ def _find(jobs: list[JobSummary], prefix: str) -> JobSummary:
 def _cancel(session: Session, prefix: str) -> int:
     job = _find(list(session.jobs()), prefix)
     if job.state in FINAL_STATES:
-        print(f"{job.job[:_ID_SHOWN]} is already {job.state}.")
+        print(f"{job.job[:ID_SHOWN]} is already {job.state}.")
         return 0
-    session.cancel(job.job)
-    with suppress(TimeoutError):
-        session.job(job.job).wait(_CANCEL_S)
-    state = _find(list(session.jobs()), job.job).state
-    print(f"{job.job[:_ID_SHOWN]} is {state if state in FINAL_STATES else 'being cancelled'}.")
+    painting.cancelled(session, session.job(job.job))
+    job = _find(list(session.jobs()), job.job)
+    print(f"{job.job[:ID_SHOWN]} is {job.state if job.state in FINAL_STATES else 'being cancelled'}.")
+    if job.state != "done" and job.layers:
+        print(painting.kept(job.job, len(job.layers)))
     return 0
 
 
 def _fetch(session: Session, prefix: str | None, out: Path) -> int:
     jobs = list(session.jobs())
-    done = [job for job in jobs if job.state == "done"]
+    done = [job for job in jobs if job.layers and job.state in FINAL_STATES]
     if prefix is None and not done:
         raise UnknownJob("There is no finished job. `impasto jobs` lists all.")
     job = done[-1] if prefix is None else _find(jobs, prefix)
-    if job.error is not None:
+    if job.error is not None and not job.layers:
         raise from_code(job.error.code, job.error.sentence)
-    if job.state != "done":
-        raise BadValue(f"The job is {job.state}; there is nothing to fetch yet.")
+    if not job.layers:
+        raise BadValue(f"The job is {job.state}; there is nothing to fetch.")
     layers = [session.fetch_layer(job.job, index, info) for index, info in enumerate(job.layers)]
     for path, _ in painting.write_all(session, layers, out):
         print(path)

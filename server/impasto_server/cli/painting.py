@@ -3,6 +3,7 @@ paint."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from impasto_client.session import Job, Layer, Session
 from impasto_protocol.errors import ImpastoError
-from impasto_protocol.messages import CanvasRef, GenerateRequest, InputRef, LayerInfo
+from impasto_protocol.messages import FINAL_STATES, CanvasRef, GenerateRequest, InputRef, LayerInfo
 
 from impasto_server.cli import metadata, png
 from impasto_server.cli.images import Array, Picture, as_array
@@ -20,8 +21,10 @@ from impasto_server.compositing.composite import composite
 __all__ = [
     "Cancelled",
     "Finished",
+    "cancelled",
     "fetch",
     "finished",
+    "kept",
     "paint",
     "send",
     "targets",
@@ -29,7 +32,8 @@ __all__ = [
 ]
 
 _SLICE_S = 0.5
-_CANCEL_S = 5.0  # for the server to say that it stopped; it stops in any case
+_CANCEL_S = 5.0  # for the server to say that it stopped
+ID_SHOWN = 8  # hex digits of a job: enough to tell a few hundred apart
 
 
 class Cancelled(ImpastoError):
@@ -52,22 +56,39 @@ def send(session: Session, picture: Picture) -> CanvasRef:
 
 
 def paint(session: Session, request: GenerateRequest) -> list[Layer]:
-    """Submits, shows progress, waits. Ctrl+C cancels the job. Raises what the job failed with,
-    `Cancelled`."""
+    """Submits, shows progress, waits. Ctrl+C cancels the job. Raises what the job failed with, `Cancelled`;
+    then stderr says how to get what it has finished."""
     job = session.submit(request)
     line = JobLine()
     try:
         layers = _wait(job, line)
-    except KeyboardInterrupt:
-        job.cancel()
-        with suppress(TimeoutError, ImpastoError):
-            job.wait(_CANCEL_S)
+        if job.state == "cancelled":
+            raise Cancelled(
+                "The job was cancelled by another command. Run this one again if that was a mistake."
+            )
+    except (KeyboardInterrupt, ImpastoError) as stopped:
+        if isinstance(stopped, KeyboardInterrupt):
+            cancelled(session, job)
+        line.end()
+        if job.layers:
+            print(kept(job.id, len(job.layers)), file=sys.stderr)
         raise
     finally:
         line.end()
-    if not layers:
-        raise Cancelled("The job was cancelled by another command. Run this one again if that was a mistake.")
     return layers
+
+
+def cancelled(session: Session, job: Job) -> None:
+    """Cancels a job. Returns when the server has said so, or after a while; it stops in any case."""
+    job.cancel()
+    with suppress(TimeoutError):
+        session.wait_until(lambda: job.state in FINAL_STATES, _CANCEL_S)
+
+
+def kept(job: str, count: int) -> str:
+    """What to do about the finished takes of a job that came to no good end."""
+    takes = "1 take is finished and" if count == 1 else f"{count} takes are finished and"
+    return f"{takes} kept: `impasto jobs fetch {job[:ID_SHOWN]} --out FILE.png` writes what there is."
 
 
 def _wait(job: Job, line: JobLine) -> list[Layer]:

@@ -6,7 +6,7 @@ Importing this imports torch, diffusers and transformers, which takes seconds; o
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -68,7 +68,9 @@ class DiffusionEngine:
         """See `interface.Engine`. Same request, same inputs, same machine: same bytes, whatever ran before or
         meanwhile. Raises `RequestError` leaves, `OutOfMemory`, and `Cancelled` out of the gate."""
         if request.make_map:
-            return [_map(request, image, gate)]
+            made = _map(request, image, gate)
+            gate.deliver(made)
+            return [made]
         source = self._catalogue.get(request.model)
         resolved = _resolved(request, source, image, mask, controls)
         gate.check()
@@ -87,7 +89,11 @@ class DiffusionEngine:
         with self._stack.running(painting), torch.inference_mode():
             try:
                 painting.guides = _guides(resolved, controls, adaptation)
-                return _paint(painting, resolved, image, mask)
+                layers = []
+                for layer in _paint(painting, resolved, image, mask):
+                    gate.deliver(layer)
+                    layers.append(layer)
+                return layers
             except CompositingError as error:
                 raise _as_protocol_error(error) from error
 
@@ -102,7 +108,7 @@ def _map(request: GenerateRequest, image: Input | None, gate: StepGate) -> Layer
 
 def _paint(
     painting: Painting, request: GenerateRequest, image: Input | None, mask: Input | None
-) -> list[Layer]:
+) -> Iterator[Layer]:
     if image is None:
         return text_to_image(painting, request)
     canvas = canvas_of(image)

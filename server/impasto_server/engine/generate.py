@@ -10,6 +10,8 @@ right and bottom.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from impasto_protocol.errors import OutOfMemory
 from impasto_protocol.messages import GenerateRequest
@@ -28,19 +30,17 @@ HIRES_STRENGTH = 0.4
 _STRIP_ROWS = 256
 
 
-def text_to_image(painting: Painting, request: GenerateRequest) -> list[Layer]:
-    """One RGB8 layer of `request.width` × `request.height` for each take."""
+def text_to_image(painting: Painting, request: GenerateRequest) -> Iterator[Layer]:
+    """One RGB8 layer of `request.width` × `request.height` for each take, as soon as it is painted."""
     geometry = whole_canvas(request.width, request.height, painting)
     painting.steps_planned = request.takes * (painting.steps + hires_steps(painting, geometry))
-    layers = []
     for number in range(request.takes):
         recipe = take(request, number)
         latents = painting.from_noise(geometry.working, recipe.seed, painting.guides.first(geometry))
         picture = painting.decode(latents)
         picture, content = second_pass(painting, picture, geometry, recipe.seed)
         painting.gate.report("compositing", painting.steps_done, painting.steps_planned)
-        layers.append(make_layer(painting, recipe, _at_size(picture, content, geometry)))
-    return layers
+        yield make_layer(painting, recipe, _at_size(picture, content, geometry))
 
 
 def whole_canvas(width: int, height: int, painting: Painting) -> CropPlan:

@@ -10,7 +10,7 @@ fully at strength 0 and not at all from 0.5 on, where it would show through as a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,8 +32,8 @@ _BACKGROUND = 1.0
 _STRIP_ROWS = 256
 
 
-def image_to_image(painting: Painting, request: GenerateRequest, canvas: Canvas) -> list[Layer]:
-    """One layer of the canvas' size for each take.
+def image_to_image(painting: Painting, request: GenerateRequest, canvas: Canvas) -> Iterator[Layer]:
+    """One layer of the canvas' size for each take, as soon as it is painted.
 
     The layer has the canvas' own alpha, byte for byte; RGB8 for 8-bit pictures without one, gray ones
     included, and RGBA16 for 16-bit ones.
@@ -44,14 +44,12 @@ def image_to_image(painting: Painting, request: GenerateRequest, canvas: Canvas)
             hires_steps(painting, job.geometry) if job.second else 0
         )
         painting.steps_planned = request.takes * passes
-    layers = []
     for number in range(request.takes):
         recipe = take(request, number)
         pixels = _as_layer(canvas.pixels)
         if request.strength > 0.0:
             pixels = _repaint(painting, job, pixels, recipe)
-        layers.append(make_layer(painting, recipe, pixels))
-    return layers
+        yield make_layer(painting, recipe, pixels)
 
 
 @dataclass(frozen=True, eq=False)

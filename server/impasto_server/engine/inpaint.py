@@ -6,7 +6,7 @@ picture.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from impasto_protocol.errors import OutOfMemory
@@ -20,9 +20,9 @@ from impasto_server.engine.painting import Painting
 from impasto_server.families import Hint
 
 
-def inpaint(painting: Painting, request: GenerateRequest, canvas: Canvas, mask: Raster) -> list[Layer]:
-    """One RGBA layer per take, of the canvas' bit depth, at the box it changes. mask: (H, W), 0 keep, full
-    repaint.
+def inpaint(painting: Painting, request: GenerateRequest, canvas: Canvas, mask: Raster) -> Iterator[Layer]:
+    """One RGBA layer per take, of the canvas' bit depth, at the box it changes, as soon as it is painted.
+    mask: (H, W), 0 keep, full repaint.
 
     Raises what `plan_inpaint` and `finish_inpaint` raise (`CompositingError`).
     """
@@ -39,7 +39,6 @@ def inpaint(painting: Painting, request: GenerateRequest, canvas: Canvas, mask: 
     if request.strength > 0.0:
         second = painting.plan(plan.hires_strength).run if plan.hires_size else 0
         painting.steps_planned = request.takes * (painting.plan(request.strength).run + second)
-    layers = []
     for number in range(request.takes):
         recipe = take(request, number)
         generated = _repaint(painting, plan, recipe.seed) if request.strength > 0.0 else plan.base.image
@@ -47,8 +46,7 @@ def inpaint(painting: Painting, request: GenerateRequest, canvas: Canvas, mask: 
         result = finish_inpaint(plan, generated, seed=recipe.seed % 2**32)
         metrics = {name: float(value) for name, value in result.metrics.as_dict().items()}
         offset = (result.box.x, result.box.y)
-        layers.append(make_layer(painting, recipe, np.asarray(result.layer), offset, metrics))
-    return layers
+        yield make_layer(painting, recipe, np.asarray(result.layer), offset, metrics)
 
 
 def _repaint(painting: Painting, plan: InpaintPlan, seed: int) -> FloatArray:

@@ -45,6 +45,11 @@ class StepGate(Protocol):
         """
         ...
 
+    def deliver(self, layer: Layer) -> None:
+        """Hands over a finished layer. What was handed over stays, even if the job is cancelled or fails
+        afterwards. Raises `DiskFull`."""
+        ...
+
 
 @dataclass(frozen=True, eq=False)
 class Input:
@@ -83,6 +88,9 @@ class Engine(Protocol):
         """Paints `request.takes` layers, or makes the one control map of `request.make_map`. `controls` are
         the pixels of `request.controls`, in their order. May be entered again from inside `gate.check()` by
         a more urgent job.
+
+        Each layer is delivered to the gate as soon as it is finished, in the order of takes; all of them are
+        returned at the end.
 
         Raises leaves of `impasto_protocol.errors` with a sentence for the artist, and `Cancelled`.
         """

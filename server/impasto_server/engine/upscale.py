@@ -39,9 +39,9 @@ _BACKGROUND = 1.0
 _STRIP_ROWS = 256
 
 
-def upscale(painting: Painting, request: GenerateRequest, canvas: Canvas) -> list[Layer]:
-    """One layer of `request.width` × `request.height` for each take, with the canvas' bit depth and its alpha
-    resampled. Strength 0 resamples only.
+def upscale(painting: Painting, request: GenerateRequest, canvas: Canvas) -> Iterator[Layer]:
+    """One layer of `request.width` × `request.height` for each take, as soon as it is painted, with the
+    canvas' bit depth and its alpha resampled. Strength 0 resamples only.
     """
     size = (request.width, request.height)
     source = _Source.of(canvas.pixels, size)
@@ -49,7 +49,6 @@ def upscale(painting: Painting, request: GenerateRequest, canvas: Canvas) -> lis
     if request.strength > 0.0:
         painting.steps_planned = request.takes * len(plan.boxes) * painting.plan(request.strength).run
     painting.previews = False  # a single tile would be shown as if it were the picture
-    layers = []
     for number in range(request.takes):
         recipe = take(request, number)
         strips = (
@@ -57,8 +56,7 @@ def upscale(painting: Painting, request: GenerateRequest, canvas: Canvas) -> lis
             if recipe.strength > 0.0
             else _resampled(painting, source)
         )
-        layers.append(make_layer(painting, recipe, _layer(source, strips, canvas.pixels)))
-    return layers
+        yield make_layer(painting, recipe, _layer(source, strips, canvas.pixels))
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,10 @@ Rules that others may rely on:
 * Every JobChanged is in the journal before it is delivered; each subscription gets them in the order of
   events.
 * A job's first final state stays. Cancelling is durable before it is acknowledged, so a cancelled job stays
-  cancelled even if its worker finishes it at the same moment; the layers are dropped. So with a finished job.
+  cancelled even if its worker finishes it at the same moment; layers that the journal does not have by then
+  are dropped. So with a finished job.
+* A job of several takes hands each one out as it is finished, and keeps it when it is cancelled or fails. One
+  that is tried once more keeps showing those it had, and ends with the layers of its last try alone.
 * When a worker dies, the job that held the device is tried once more, then failed; jobs that waited in its
   gate are queued again as often as it takes. A job that was running each of three times the server itself
   died is given up; stopping it in good order counts for no job.
@@ -61,7 +64,16 @@ from impasto_server.front.requests import (
 )
 from impasto_server.front.scheduler import Scheduler, Turn, Urgency
 from impasto_server.front.thumbnails import Thumbnails
-from impasto_server.pool.channel import Ended, Event, ModelsChanged, Progress, Ready, Run
+from impasto_server.pool.channel import (
+    Ended,
+    Event,
+    ModelsChanged,
+    Painted,
+    Progress,
+    Ready,
+    Run,
+    StoredLayer,
+)
 from impasto_server.pool.interface import WorkerPool
 
 __all__ = ["Deliver", "Inputs", "JobDesk", "Subscription"]
@@ -149,7 +161,7 @@ class JobDesk:
         self._limits = limits
         self._disk_retry_s = disk_retry_s
         self._unfinished: dict[int, _Unfinished] = {}
-        self._fresh: dict[tuple[str, str], JobRecord] = {}  # just finished: about to be fetched
+        self._fresh: dict[tuple[str, str], JobRecord] = {}  # with new layers: about to be fetched
         self._accepting: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._subscriptions: dict[str, set[Subscription]] = {}
         self._in_order = asyncio.Lock()
@@ -309,6 +321,8 @@ class JobDesk:
             self._models = tuple(event.models)
         elif isinstance(event, Progress):
             self._tell_progress(event)
+        elif isinstance(event, Painted):
+            self._painted(worker, event)
         elif isinstance(event, Ended):
             self._ended(worker, event)
 
@@ -344,6 +358,19 @@ class JobDesk:
             lost.record = record
             self._enqueue(record)
             self._dispatch()
+
+    def _painted(self, worker: int, event: Painted) -> None:
+        job = self._unfinished.get(int(event.job))
+        if job is not None and job.worker == worker and not job.over:
+            self._spawn(self._keep(job.record.number, event.layers))
+
+    async def _keep(self, number: int, layers: list[StoredLayer]) -> None:
+        """Not tried again when the disk is full, as other changes are: it would come behind newer ones, and
+        the last word on the job brings these layers too."""
+        try:
+            self._hold(await self._change_if(lambda: self._journal.keep(number, layers)))
+        except DiskFull as error:
+            log.warning("%s", error.sentence)
 
     def _ended(self, worker: int, event: Ended) -> None:
         number = int(event.job)
@@ -450,7 +477,11 @@ class JobDesk:
         error = ended.error if ended is not None else error
         record = await self._persist(lambda: self._journal.finish(number, state, layers, error))
         self._unfinished.pop(number, None)
-        if record is not None and layers:
+        self._hold(record)
+
+    def _hold(self, record: JobRecord | None) -> None:
+        """Keeps at hand what is about to be fetched."""
+        if record is not None and record.layers:
             self._fresh[record.client, record.job] = record
             if len(self._fresh) > MOST_FRESH:
                 del self._fresh[next(iter(self._fresh))]
@@ -495,14 +526,18 @@ class JobDesk:
         """A change that has happened already: tried until the disk takes it."""
         while True:
             try:
-                async with self._in_order:
-                    record = await write()
-                    if record is not None:
-                        self._publish(record)
-                    return record
+                return await self._change_if(write)
             except DiskFull as error:  # noqa: PERF203  a loop is what retrying is
                 log.warning("%s Trying again.", error.sentence)
                 await asyncio.sleep(self._disk_retry_s)
+
+    async def _change_if(self, write: Callable[[], Awaitable[JobRecord | None]]) -> JobRecord | None:
+        """A change that is told, unless it turns out to be none."""
+        async with self._in_order:
+            record = await write()
+            if record is not None:
+                self._publish(record)
+            return record
 
     def _publish(self, record: JobRecord) -> None:
         self._tell(record.client, record.changed())

@@ -7,9 +7,12 @@ event it saw gets exactly what it missed. Progress is never written.
 One thread owns the database; the event loop awaits it and never touches the disk. Pixels lie in the blob
 store; the journal names them, and removes those that nobody names any more.
 
+A job keeps the layers it has finished, whatever becomes of it. They never get fewer; those that it is done
+with replace them all.
+
 A job that was forgotten keeps its inputs, so that its recipe can be replayed, until `retention_s` has passed
 or `budget_bytes` is exceeded; its layers go at once. Finished jobs that nobody forgot go by the same rule,
-but later; those with a note and a result are part of a document's history, and go only when `budget_bytes` is
+but later; those with a note and a layer are part of a document's history, and go only when `budget_bytes` is
 exceeded, the oldest first.
 """
 
@@ -189,6 +192,11 @@ class Journal:
             self._move, number, ("queued", "running"), "queued", crashes=1 if crashed else 0
         )
 
+    async def keep(self, number: int, layers: Sequence[StoredLayer]) -> JobRecord | None:
+        """All layers that a running job has finished so far. None if the job has a final state, or as many
+        are kept from an earlier start: a job paints the same bytes each time."""
+        return await self._in_thread(self._keep, number, layers)
+
     async def finish(
         self, number: int, state: str, layers: Sequence[StoredLayer] = (), error: ErrorInfo | None = None
     ) -> JobRecord | None:
@@ -248,13 +256,16 @@ class Journal:
             row = database.execute("SELECT client, state FROM jobs WHERE number = ?", (number,)).fetchone()
             if row is None or row[1] not in sources:
                 return None
+            if target == "done" or (layers and len(layers) > len(self._record(number).layers)):
+                self._replace_layers(number, layers)
             database.execute(
-                "UPDATE jobs SET state = ?1, layers = ?2, code = ?3, sentence = ?4, crashes = crashes + ?5, "
-                "starts = CASE ?1 WHEN 'running' THEN starts + 1 ELSE 0 END, event = ?6, changed_s = ?7 "
-                "WHERE number = ?8",
+                # Its first layer may be here before the word that it has begun.
+                "UPDATE jobs SET "
+                "starts = CASE ?1 WHEN 'running' THEN starts + (state = 'queued') ELSE 0 END, "
+                "state = ?1, code = ?2, sentence = ?3, crashes = crashes + ?4, event = ?5, changed_s = ?6 "
+                "WHERE number = ?7",
                 (
                     target,
-                    pack(list(layers)),
                     error.code if error else None,
                     error.sentence if error else None,
                     crashes,
@@ -263,8 +274,19 @@ class Journal:
                     number,
                 ),
             )
-            self._note_pixels(number, "layer", [layer.pixels for layer in layers])
             return self._record(number)
+
+    def _keep(self, number: int, layers: Sequence[StoredLayer]) -> JobRecord | None:
+        known = self._select("number = ?", number)
+        if not known or len(layers) <= len(known[0].layers):
+            return None
+        return self._move(number, ("queued", "running"), "running", layers=layers)
+
+    def _replace_layers(self, number: int, layers: Sequence[StoredLayer]) -> None:
+        """Within a transaction. Pixels that nobody names any more go with the next `prune`."""
+        self._db.execute("UPDATE jobs SET layers = ? WHERE number = ?", (pack(list(layers)), number))
+        self._db.execute("DELETE FROM pixels WHERE number = ? AND role = 'layer'", (number,))
+        self._note_pixels(number, "layer", [layer.pixels for layer in layers])
 
     def _annotate(self, client: str, job: str, note: str) -> JobRecord:
         with self._transaction() as database:
@@ -372,8 +394,8 @@ class Journal:
             number
             for (number,) in self._db.execute(
                 f"SELECT number FROM jobs WHERE {final} AND changed_s < ? "  # noqa: S608
-                "AND (forgotten OR state != 'done' OR note = '')",
-                (oldest_s,),
+                "AND (forgotten OR note = '' OR (state != 'done' AND layers = ?))",
+                (oldest_s, _NO_LAYERS),
             )
         }
         sizes: dict[str, int] = {}

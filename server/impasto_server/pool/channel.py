@@ -74,8 +74,16 @@ class StoredLayer(msgspec.Struct, frozen=True):
     pixels: BlobRef
 
 
+class Painted(Event, frozen=True, tag="painted"):
+    """Some of a job's layers are finished, the job is not. `layers`: all so far."""
+
+    job: str
+    layers: list[StoredLayer]
+
+
 class Ended(Event, frozen=True, tag="ended"):
-    """The last word on a job: `done` with layers, `failed` with an error, or `cancelled`.
+    """The last word on a job: `done` with all layers, or `cancelled` or `failed`, with an error, with those
+    that were finished.
 
     `device_s` is the time it held the device, without the time it waited for more urgent jobs.
     """
@@ -94,7 +102,7 @@ class ModelsChanged(Event, frozen=True, tag="models"):
 
 
 WorkerCommand = Run | CancelRun | Stop
-WorkerEvent = Ready | Progress | Ended | ModelsChanged
+WorkerEvent = Ready | Progress | Painted | Ended | ModelsChanged
 
 
 class _RunRecord(Run, frozen=True, tag="run"):
@@ -113,6 +121,13 @@ class _LayerRecord(StoredLayer, frozen=True):
         return StoredLayer(self.info.plain(), self.pixels)
 
 
+class _PaintedRecord(Painted, frozen=True, tag="painted"):
+    layers: list[_LayerRecord]  # type: ignore[assignment]  # read only, and turned into `Painted` at once
+
+    def plain(self) -> Painted:
+        return Painted(self.job, [layer.plain() for layer in self.layers])
+
+
 class _EndedRecord(Ended, frozen=True, tag="ended"):
     layers: list[_LayerRecord] = []  # type: ignore[assignment]  # read only, and turned into `Ended` at once
 
@@ -124,7 +139,9 @@ class _EndedRecord(Ended, frozen=True, tag="ended"):
 
 encode = msgspec.msgpack.Encoder().encode
 _decode_command = msgspec.msgpack.Decoder(_RunRecord | CancelRun | Stop).decode
-_decode_event = msgspec.msgpack.Decoder(Ready | Progress | _EndedRecord | ModelsChanged).decode
+_decode_event = msgspec.msgpack.Decoder(
+    Ready | Progress | _PaintedRecord | _EndedRecord | ModelsChanged
+).decode
 _decode_layers = msgspec.msgpack.Decoder(list[_LayerRecord]).decode
 
 
@@ -137,11 +154,11 @@ def decode_command(body: bytes | bytearray) -> WorkerCommand:
 def decode_event(body: bytes | bytearray) -> WorkerEvent:
     """Raises msgspec.ValidationError or DecodeError for anything else."""
     event = _decode_event(body)
-    return event.plain() if isinstance(event, _EndedRecord) else event
+    return event.plain() if isinstance(event, (_PaintedRecord, _EndedRecord)) else event
 
 
 def decode_layers(record: bytes) -> list[StoredLayer]:
-    """The layers of a finished job as the journal keeps them: `encode(ended.layers)`."""
+    """The finished layers of a job as the journal keeps them: `encode(ended.layers)`."""
     return [layer.plain() for layer in _decode_layers(record)]
 
 

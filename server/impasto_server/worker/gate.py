@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from impasto_protocol.messages import Pixels
 
-from impasto_server.engine.interface import Cancelled
+from impasto_server.engine.interface import Cancelled, Layer
 from impasto_server.pool.channel import Progress, Run
 from impasto_server.worker.channel_ends import Inbox, Outbox
 
@@ -22,7 +22,8 @@ class Stopping(Cancelled):
 
 
 class Gate:
-    """The `StepGate` of one job, for the main thread. `run_nested` paints a more urgent job to its end."""
+    """The `StepGate` of one job, for the main thread. `run_nested` paints a more urgent job to its end, and
+    `keep` stores a finished layer."""
 
     def __init__(
         self,
@@ -30,12 +31,14 @@ class Gate:
         inbox: Inbox,
         outbox: Outbox,
         run_nested: Callable[[Run], None],
+        keep: Callable[[Layer], None],
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._job = job
         self._inbox = inbox
         self._outbox = outbox
         self._run_nested = run_nested
+        self._keep = keep
         self._clock = clock
         self._begun_s = clock()
         self._waited_s = 0.0  # while more urgent jobs held the device
@@ -85,6 +88,10 @@ class Gate:
     def wants_preview(self) -> bool:
         """See `StepGate`."""
         return self._clock() - self._preview_s >= PREVIEW_EVERY_S
+
+    def deliver(self, layer: Layer) -> None:
+        """See `StepGate`."""
+        self._keep(layer)
 
     def _remaining_s(self, step: int, steps: int) -> float:
         """Time for the steps that are left, at the pace of those done; negative: unknown.

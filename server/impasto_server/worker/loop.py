@@ -1,4 +1,5 @@
-"""The worker's life: take the most urgent job, let the engine paint it, store its layers, say how it ended.
+"""The worker's life: take the most urgent job, let the engine paint it, store each layer as soon as it is
+finished, say how it ended.
 
 The engine runs on the main thread, and so does every job that is nested in another one's step gate. Whatever
 goes wrong with one job ends that job alone, with a typed error.
@@ -19,7 +20,7 @@ from impasto_protocol.rasters import PixelFormat, channels
 
 from impasto_server.blobs import BlobRef, BlobStore
 from impasto_server.engine.interface import Cancelled, Engine, Input, Layer
-from impasto_server.pool.channel import Ended, ModelsChanged, Ready, Run, StoredLayer
+from impasto_server.pool.channel import Ended, ModelsChanged, Painted, Ready, Run, StoredLayer
 from impasto_server.worker.channel_ends import Inbox, Outbox
 from impasto_server.worker.gate import Gate, Stopping
 
@@ -71,14 +72,20 @@ class Worker:
 
     def run(self, command: Run) -> None:
         """Paints one job to its end, whatever that is. Raises only `Stopping`."""
-        gate = Gate(command.job, self._inbox, self._outbox, self.run)
         layers: list[StoredLayer] = []
+
+        def keep(layer: Layer) -> None:
+            layers.append(self._store(layer))
+            if len(layers) < command.generate.takes:  # the last one goes with `Ended`
+                self._outbox.send(Painted(command.job, list(layers)))
+
+        gate = Gate(command.job, self._inbox, self._outbox, self.run, keep)
         error: ErrorInfo | None = None
         try:
             state = "done"
             if self._inbox.is_cancelled(command.job):
                 raise Cancelled
-            layers = self._paint(command, gate)
+            self._paint(command, gate)
         except Stopping:
             raise
         except Cancelled:
@@ -90,12 +97,11 @@ class Worker:
         self._inbox.ended(command.job)
         self._outbox.send(Ended(command.job, state, gate.device_s, layers, error))
 
-    def _paint(self, command: Run, gate: Gate) -> list[StoredLayer]:
+    def _paint(self, command: Run, gate: Gate) -> None:
         image = self._input(command.image) if command.image is not None else None
         mask = self._input(command.mask) if command.mask is not None else None
         controls = [self._input(ref) for ref in command.controls]
-        layers = self._engine.generate(command.generate, image, mask, gate, controls)
-        return [self._store(layer) for layer in layers]
+        self._engine.generate(command.generate, image, mask, gate, controls)
 
     def _input(self, ref: BlobRef) -> Input:
         shape = (ref.height, ref.width, channels(ref.format))

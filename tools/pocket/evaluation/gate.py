@@ -12,3 +12,5 @@ class OpenGate:
 
     def wants_preview(self) -> bool:
         return False
+
+    def deliver(self, layer: object) -> None: ...

@@ -115,3 +115,23 @@ def test_a_bar_at_the_selection_does_it_all_while_the_docker_is_folded(artist: A
     artist.until(lambda _view: artist.facts["layers"] == layers, timeout_s=10)
     artist.krita.call("hands.fold", on=False)
     assert artist.krita.call("hands.bar") is None
+
+
+def test_the_bar_can_cancel_while_the_first_take_is_compared(artist: Artist, hand: Hand) -> None:
+    assert artist.krita.call("hands.fold", on=True)
+    select_the_middle(artist, hand)
+    artist.until(lambda view: view["selection"], timeout_s=5)
+    artist.do("change", mode="fill", prompt="a red square", takes=3, steps=50)
+    artist.until(lambda view: view["can_start"])
+    artist.tell("start")
+    view = artist.until(lambda view: view["takes"])
+    assert [job["state"] for job in view["jobs"]] == ["running"]
+    artist.until(lambda _view: "Apply" in (artist.krita.call("hands.bar") or {"buttons": ()})["buttons"])
+    hand.click(artist.krita.call("hands.bar")["buttons"]["Cancel"])
+    view = artist.until(lambda view: not view["jobs"], timeout_s=20)
+    assert len(view["takes"]) in (1, 2)
+    buttons = artist.krita.call("hands.bar")["buttons"]
+    assert "Cancel" not in buttons
+    hand.click(buttons["Apply"])
+    artist.until(lambda view: view["applied"])
+    artist.krita.call("hands.fold", on=False)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 
-from tests.hosts.krita.stories.artist import SIDE, Artist, red, takes_or_failure
+import numpy as np
+
+from tests.hosts.krita.stories.artist import SIDE, Artist, of_boxes, red, takes_or_failure
 from tests.hosts.server import Server
 
 
@@ -36,6 +38,32 @@ def test_takes_are_compared_put_away_and_applied_from_the_history(artist: Artist
     artist.tell("put_away")
     artist.tell("discard", job)
     artist.until(lambda view: not view["history"])
+
+
+def test_the_first_take_is_shown_while_the_job_runs_and_a_cancel_keeps_it(artist: Artist) -> None:
+    artist.open()
+    before, layers = artist.seen, artist.facts["layers"]
+    artist.do("select_boxes", boxes=[(64, 64, 128, 128)])
+    artist.do("change", mode="fill", prompt="a red square", takes=3, steps=50, seed=3)
+    artist.until(lambda view: view["can_start"])
+    artist.tell("start")
+    view = artist.until(lambda view: view["takes"])
+    assert [job["state"] for job in view["jobs"]] == ["running"]
+    assert (len(view["takes"]), view["shown"], view["applied"]) == (1, 0, False)
+    artist.tell("cancel_all")
+    view = artist.until(lambda view: not view["jobs"], timeout_s=20)
+    assert len(view["takes"]) in (1, 2)
+    assert (view["shown"], view["applied"]) == (0, False)
+    assert artist.facts["layers"] == layers
+    artist.apply()
+    inside = of_boxes((64, 64, 128, 128))
+    assert red(artist.seen)[inside].mean() > 0.3
+    assert np.array_equal(artist.seen[~inside], before[~inside])
+    artist.do("forget_and_connect_again")
+    view = artist.until(lambda view: view["history"], timeout_s=20)
+    assert view["jobs"] == []
+    assert view["history"][0]["applied"]
+    assert len(view["history"]) in (1, 2)
 
 
 def test_a_layer_is_painted_again_from_its_recipe(artist: Artist) -> None:
