@@ -163,7 +163,7 @@ class _Strip(QtWidgets.QFrame):
         self._start.setText(view.start)
         self._start.setEnabled(view.can_start)
         self._start.setToolTip(view.why_not)
-        self._number.setText(f"{view.shown + 1} / {len(view.takes)}")
+        self._number.setText(f"{view.shown + 1} / {max(view.expected, len(view.takes))}")
         if running is not None:
             self._stage.setText(running.stage)
 

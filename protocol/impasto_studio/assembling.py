@@ -52,6 +52,7 @@ def assemble(
         map_kinds=possible.maps if possible is not None else (),
         jobs=tuple(job_view(work) for work in works if work.state not in ("done", "cancelled")),
         takes=views(compared, gallery.thumbnail),
+        expected=compared[0][0].expected if compared else 0,
         shown=shown,
         applied=any(index == shown and index in work.note.applied for work, index in compared),
         on_canvas=on_canvas,

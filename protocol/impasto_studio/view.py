@@ -78,6 +78,7 @@ class View:
     map_kinds: Tuple[str, ...] = ()  # control maps the server can make from a picture
     jobs: Tuple[JobView, ...] = ()  # oldest first
     takes: Tuple[TakeView, ...] = ()  # the job being compared
+    expected: int = 0  # how many `takes` there will be; the others are still being painted
     shown: int = -1  # of `takes`: which is over the canvas; -1: none
     applied: bool = False  # the shown take is in the document; False with takes: "not applied yet"
     on_canvas: bool = True  # previews appear over the canvas; False: the panel must show them

@@ -57,6 +57,14 @@ class Work:
         return bool(self.layers) and not self.is_map
 
     @property
+    def expected(self) -> int:
+        """How many takes it will have."""
+        if self.ended:
+            return len(self.layers)
+        asked = self.plan.request.takes if self.plan is not None else self.note.intent.takes
+        return max(asked, len(self.layers))
+
+    @property
     def title(self) -> str:
         text = " ".join((self.note.title or self.prompt).split())
         return text if len(text) <= _LONGEST_TITLE else text[: _LONGEST_TITLE - 1] + "…"

@@ -217,6 +217,7 @@ def test_the_first_take_is_compared_while_the_others_are_painted(atelier: Atelie
     atelier.server.paint(job, 1)
     view = atelier.settle()
     assert ([take.index for take in view.takes], view.shown, view.applied) == ([0], 0, False)
+    assert view.expected == 3
     assert [(shown.job, shown.state) for shown in view.jobs] == [(job, "running")]
     assert over_canvas(atelier) == (1, WHOLE)
     atelier.server.progress(job, step=3, steps=6, preview=preview(8))
@@ -239,6 +240,7 @@ def test_the_strip_grows_and_the_shown_take_stays(atelier: Atelier) -> None:
     atelier.server.finish(job)
     view = atelier.settle()
     assert (view.jobs, len(view.takes), view.shown, view.notice) == ((), 3, 1, "")
+    assert view.expected == 3
     atelier.studio.step(1)
     assert atelier.settle().shown == 2
     assert [take.index for take in view.history] == [0, 1, 2]

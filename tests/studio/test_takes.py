@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from impasto_protocol.messages import GenerateRequest
+from impasto_studio.geometry import Box
+from impasto_studio.intent import Intent
+from impasto_studio.notes import Note
 from impasto_studio.takes import Comparison
+from impasto_studio.tasks import Plan
+from impasto_studio.work import Work
 
 
 def opened() -> Comparison:
@@ -53,3 +59,13 @@ def test_what_is_gone_is_not_looked_at() -> None:
     assert comparison.visible == ("job", 0)
     comparison.gone("job")
     assert (comparison.visible, comparison.document) == (None, "")
+
+
+def test_how_many_takes_there_will_be() -> None:
+    note = Note("document", Box(0, 0, 8, 8), intent=Intent(takes=3))
+    work = Work("job", note, "running", "a boat", 0.0)
+    assert work.expected == 3, "of an earlier run of the host, as far as its note says"
+    work.plan = Plan("document", (8, 8), Box(0, 0, 8, 8), GenerateRequest("a boat", takes=1))
+    assert work.expected == 1
+    work.over()
+    assert work.expected == 0, "a job that ended without one"

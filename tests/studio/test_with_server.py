@@ -211,14 +211,15 @@ def test_the_growing_picture_is_seen(tmp_path: Path, easel: Easel) -> None:
 
 
 def test_a_wrong_token_is_said_and_put_right(tmp_path: Path, easel: Easel) -> None:
-    with server(tmp_path), driven(easel, tmp_path) as one:
+    with server(tmp_path):
         good = server_file(tmp_path).read_text()
         server_file(tmp_path).write_text(json.dumps({**json.loads(good), "token": "0" * 64}))
-        view = one.until(lambda view: view.link.state == "trouble")
-        assert view.link.sentence
-        assert not view.can_start
-        server_file(tmp_path).write_text(good)
-        one.until(ready)
+        with driven(easel, tmp_path) as one:
+            view = one.until(lambda view: view.link.state == "trouble")
+            assert view.link.sentence
+            assert not view.can_start
+            server_file(tmp_path).write_text(good)
+            one.until(ready)
 
 
 def test_what_the_engine_cannot_is_said(tmp_path: Path, easel: Easel) -> None:

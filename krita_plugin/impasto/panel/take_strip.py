@@ -1,6 +1,6 @@
 """Thumbnails side by side, one of them outlined: keyboard, pointer and paint."""
 
-from typing import List, Tuple
+from typing import List, Optional, Tuple
 
 from impasto_studio.texts import tr
 from impasto_studio.view import TakeView
@@ -21,13 +21,13 @@ INSET_PX = OUTLINE_PX + 1  # of a picture in its place
 def paint_take(
     painter: QtGui.QPainter,
     box: QtCore.QRect,
-    take: TakeView,
+    take: Optional[TakeView],
     shelf: PixmapShelf,
     palette: QtGui.QPalette,
     ratio: float,
 ) -> QtCore.QRect:
     """The thumbnail in the middle of `box`, or a quiet place for it; returns where it is."""
-    if take.thumbnail is None:
+    if take is None or take.thumbnail is None:
         painter.fillRect(box, blend(palette.color(Role.Window), palette.color(Role.WindowText), 0.08))
         return box
     pixmap = shelf.get(take.thumbnail, box.size(), ratio)
@@ -50,6 +50,8 @@ class TakeStrip(QtWidgets.QWidget):
         super().__init__()
         self._takes: Tuple[TakeView, ...] = ()
         self._shown = -1
+        self._expected = 0
+        self._aspect = 1.0
         self._over = -1
         self._shelf = PixmapShelf(32)
         self.setMouseTracking(True)
@@ -60,40 +62,41 @@ class TakeStrip(QtWidgets.QWidget):
         policy.setHeightForWidth(True)
         self.setSizePolicy(policy)
 
-    def show_takes(self, takes: Tuple[TakeView, ...], shown: int) -> None:
-        if takes is self._takes and shown == self._shown:
+    def show_takes(self, takes: Tuple[TakeView, ...], shown: int, expected: int) -> None:
+        """`expected`: how many there will be. Those to come have their places, and nothing moves later."""
+        if takes is self._takes and (shown, expected) == (self._shown, self._expected):
             return
-        resized = [_aspect(take) for take in takes] != [_aspect(take) for take in self._takes]
-        self._takes, self._shown = takes, shown
+        aspect = _aspect(takes)
+        resized = (aspect, expected) != (self._aspect, self._expected)
+        self._takes, self._shown, self._expected, self._aspect = takes, shown, expected, aspect
         if self._over >= len(takes):
             self._over = -1
-        self.setAccessibleName(tr("Take {n} of {count}", n=shown + 1, count=len(takes)))
+        self.setAccessibleName(tr("Take {n} of {count}", n=shown + 1, count=expected))
         if resized:
             self.updateGeometry()
         self.update()
 
     def _grid(self, width: int) -> Tuple[int, int, int]:
         """Columns, and width and height of one place."""
-        count = max(1, len(self._takes))
+        count = max(1, self._expected)
         smallest = em(self, 4)
         columns = max(1, min(count, (width + GAP_PX) // (smallest + GAP_PX)))
         if columns < count:  # fill the rows evenly: 5 takes as 3 and 2, not 4 and 1
             rows = -(-count // columns)
             columns = -(-count // rows)
         side = (width - (columns - 1) * GAP_PX) // columns
-        aspect = max((_aspect(take) for take in self._takes), default=1.0)
         highest = em(self, 16 if count == 1 else 11)
         return (
             columns,
             side,
-            max(em(self, 2), min(round((side - 2 * INSET_PX) * aspect) + 2 * INSET_PX, highest)),
+            max(em(self, 2), min(round((side - 2 * INSET_PX) * self._aspect) + 2 * INSET_PX, highest)),
         )
 
     def _places(self) -> List[QtCore.QRect]:
         columns, width, height = self._grid(self.width())
         rtl = self.layoutDirection() == QtCore.Qt.LayoutDirection.RightToLeft
         places = []
-        for index in range(len(self._takes)):
+        for index in range(self._expected):
             row, column = divmod(index, columns)
             left = column * (width + GAP_PX)
             if rtl:
@@ -106,7 +109,7 @@ class TakeStrip(QtWidgets.QWidget):
 
     def heightForWidth(self, width: int) -> int:
         columns, _, height = self._grid(width)
-        rows = -(-len(self._takes) // columns)
+        rows = -(-self._expected // columns)
         return max(0, rows * (height + GAP_PX) - GAP_PX)
 
     def sizeHint(self) -> QtCore.QSize:
@@ -119,8 +122,9 @@ class TakeStrip(QtWidgets.QWidget):
     def paintEvent(self, event: QtGui.QPaintEvent) -> None:
         painter = QtGui.QPainter(self)
         palette, ratio = self.palette(), self.devicePixelRatioF()
-        for index, (take, place) in enumerate(zip(self._takes, self._places())):
+        for index, place in enumerate(self._places()):
             inside = place.adjusted(INSET_PX, INSET_PX, -INSET_PX, -INSET_PX)
+            take = self._takes[index] if index < len(self._takes) else None
             where = paint_take(painter, inside, take, self._shelf, palette, ratio)
             if index == self._shown or index == self._over:
                 self._outline(painter, where, strong=index == self._shown)
@@ -139,7 +143,8 @@ class TakeStrip(QtWidgets.QWidget):
             painter.drawRect(QtCore.QRectF(where).adjusted(1.5, 1.5, -2.5, -2.5))
 
     def _at(self, point: QtCore.QPoint) -> int:
-        return next((index for index, place in enumerate(self._places()) if place.contains(point)), -1)
+        places = self._places()[: len(self._takes)]
+        return next((index for index, place in enumerate(places) if place.contains(point)), -1)
 
     def event(self, event: QtCore.QEvent) -> bool:
         kind = event.type()
@@ -157,7 +162,7 @@ class TakeStrip(QtWidgets.QWidget):
 
     def _tip(self, index: int) -> str:
         seed = tr("Seed {seed}", seed=self._takes[index].seed)
-        return f"{tr('Take {n} of {count}', n=index + 1, count=len(self._takes))} · {seed}"
+        return f"{tr('Take {n} of {count}', n=index + 1, count=self._expected)} · {seed}"
 
     def keyPressEvent(self, event: QtGui.QKeyEvent) -> None:
         rtl = self.layoutDirection() == QtCore.Qt.LayoutDirection.RightToLeft
@@ -212,6 +217,6 @@ _MORE = (
 )
 
 
-def _aspect(take: TakeView) -> float:
-    """Height by width."""
-    return take.box.height / max(1, take.box.width)
+def _aspect(takes: Tuple[TakeView, ...]) -> float:
+    """Height by width, of the tallest."""
+    return max((take.box.height / max(1, take.box.width) for take in takes), default=1.0)

@@ -106,7 +106,7 @@ class Takes(QtWidgets.QWidget):
     def show_view(self, view: View) -> None:
         self.setVisible(bool(view.takes))
         if not view.takes:
-            self.strip.show_takes((), -1)
+            self.strip.show_takes((), -1, 0)
             return
         self._job = view.takes[0].job
         shown = view.takes[view.shown] if 0 <= view.shown < len(view.takes) else None
@@ -118,13 +118,14 @@ class Takes(QtWidgets.QWidget):
         if self._state.text() != words:
             self._state.setText(words)
         self._state.set_colour(warm if waiting else good)
-        several = len(view.takes) > 1
-        place = f"{view.shown + 1 if shown else '–'} / {len(view.takes)}"
+        expected = max(view.expected, len(view.takes))
+        several = expected > 1
+        place = f"{view.shown + 1 if shown else '–'} / {expected}"
         if self._count.text() != place:
             self._count.setText(place)
         for widget in (self._previous, self._next, self._count):
             widget.setVisible(several)
-        self.strip.show_takes(view.takes, view.shown)
+        self.strip.show_takes(view.takes, view.shown, expected)
         self.strip.setVisible(several or view.on_canvas)
         self._large.show_take(None if view.on_canvas else shown)
         self.apply_button.setText(tr("Apply") if waiting else tr("Apply again"))

@@ -27,7 +27,6 @@ OLDEST_PYTHON = "3.8"
 OURS = ("impasto_protocol", "impasto_client", "impasto_studio")
 THEIRS = ("wsproto", "h11", "platformdirs")
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip can tell
-_LEFT_OUT = {"__pycache__"}
 
 
 @dataclass(frozen=True)
@@ -130,5 +129,5 @@ def _pins(constraints: Path) -> dict[str, str]:
 def _tree(folder: Path) -> Iterator[tuple[str, bytes]]:
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder)
-        if path.is_file() and not _LEFT_OUT & set(inside.parts):
+        if path.is_file() and not any(part.startswith((".", "__pycache__")) for part in inside.parts):
             yield inside.as_posix(), path.read_bytes()
