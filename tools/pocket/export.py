@@ -16,7 +16,7 @@ from . import tokenizer, unet
 SHARD_SIZE = "15MB"
 """Largest weights file; bigger models are split, and diffusers joins them when it loads."""
 
-VERSION = "2"
+VERSION = "2.1"
 LICENCE = "GPL-3.0-or-later"
 
 
