@@ -19,8 +19,8 @@ INPAINTING = (
     Source(("broad", 128), 0.03),
 )
 """What the last phase learns from: half of it large objects over pictures that the caption does not name, as
-inpainting into a picture asks for. After 60,000 samples of it 87 % of 60 objects had their shape on photographs
-(75 % before) and 80 % on scenes (72 %), through the stock pipeline; nothing else got worse.
+inpainting into a picture asks for. After 60,000 samples of it 87 % of 60 objects had their shape on
+photographs (75 % before) and 80 % on scenes (72 %), through the stock pipeline; nothing else got worse.
 """
 
 
