@@ -80,7 +80,7 @@ def outcome(errand: Callable[[], T]) -> Tuple[Optional[T], Optional[ImpastoError
         return None, error
     except TimeoutError:
         return None, ServerUnreachable(tr("The server does not answer. Wait a moment, then try again."))
-    except Exception:
+    except Exception:  # a mistake of ours: the worker lives on, or no later job would ever be sent
         logger.exception("an errand failed")
         sentence = tr("Something went wrong inside of Impasto. Try again; the host's log says more.")
         return None, InternalError(sentence)

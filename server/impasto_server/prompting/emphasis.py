@@ -27,54 +27,63 @@ class Words(NamedTuple):
 
 @dataclass
 class _Piece:
+    """Text, or one bracket; a bracket with a partner has the pair's weight."""
+
     text: str
-    weight: float = 1.0
-    opens: str = ""  # "(" or "[", while its partner has not come
+    weight: float | None = None
 
 
 def emphasised(prompt: str) -> list[Words]:
-    """The prompt cut where the weight changes, marks taken out; at least one stretch."""
+    """The prompt cut where the weight changes, marks taken out; at least one stretch. Takes time in
+    proportion to the prompt, whatever brackets it has."""
+    words: list[Words] = []
+    weights = [1.0]
+    for piece in _paired(prompt):
+        if piece.weight is None:
+            _add(words, piece.text, weights[-1])
+            continue
+        if piece.text in _PARTNERS:
+            weights.pop()
+        else:
+            weights.append(min(weights[-1] * piece.weight, HEAVIEST))
+    return words or [Words("", 1.0)]
+
+
+def _paired(prompt: str) -> list[_Piece]:
     pieces = [_Piece("")]
+    waiting: list[_Piece] = []  # brackets without a partner so far
     position = 0
     while position < len(prompt):
         letter, after = prompt[position], prompt[position + 1 : position + 2]
         if letter == "\\" and after in ("(", ")", "[", "]", "\\"):
             pieces[-1].text += after
             position += 1
-        elif letter in "([":
-            pieces += [_Piece(letter, opens=letter), _Piece("")]
-        elif letter in ")]":
-            _close(pieces, letter)
+        elif letter in "([)]":
+            bracket = _Piece(letter)
+            if letter in "([":
+                waiting.append(bracket)
+            elif waiting and waiting[-1].text == _PARTNERS[letter]:
+                waiting.pop().weight = bracket.weight = _weight(letter, pieces[-1])
+            pieces += [bracket, _Piece("")]
         else:
             pieces[-1].text += letter
         position += 1
-    return _joined(pieces)
+    return pieces
 
 
-def _close(pieces: list[_Piece], letter: str) -> None:
-    start = next((at for at in range(len(pieces) - 1, -1, -1) if pieces[at].opens), None)
-    if start is None or pieces[start].opens != _PARTNERS[letter]:
-        pieces[-1].text += letter
-        return
-    weight = 1.0 / _STEP
-    if letter == ")":
-        number = _NUMBER.search(pieces[-1].text)
-        weight = float(number[1]) if number else _STEP
-        if number:
-            pieces[-1].text = pieces[-1].text[: number.start()]
-    for piece in pieces[start + 1 :]:
-        piece.weight = min(piece.weight * weight, HEAVIEST)
-    pieces[start].text = pieces[start].opens = ""
-    pieces.append(_Piece(""))
+def _weight(closing: str, before: _Piece) -> float:
+    """A pair's weight; a number before the closing bracket is taken out of the text."""
+    if closing == "]":
+        return 1.0 / _STEP
+    number = _NUMBER.search(before.text)
+    if number is None:
+        return _STEP
+    before.text = before.text[: number.start()]
+    return float(number[1])
 
 
-def _joined(pieces: list[_Piece]) -> list[Words]:
-    words: list[Words] = []
-    for piece in pieces:
-        if not piece.text:
-            continue
-        if words and words[-1].weight == piece.weight:
-            words[-1] = Words(words[-1].text + piece.text, piece.weight)
-        else:
-            words.append(Words(piece.text, piece.weight))
-    return words or [Words("", 1.0)]
+def _add(words: list[Words], text: str, weight: float) -> None:
+    if text and words and words[-1].weight == weight:
+        words[-1] = Words(words[-1].text + text, weight)
+    elif text:
+        words.append(Words(text, weight))
