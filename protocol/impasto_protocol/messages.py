@@ -6,8 +6,9 @@ written with it too: that is how a field that may hold either is read. Unknown f
 field takes its default. So a field may be added if it has a default, and never renamed, removed or given
 another meaning.
 
-Lifetimes. A *canvas* lives as long as its connection. A *job* lives in the server's journal from its
-acknowledgement until the client forgets it, whatever happens to connection, server or worker.
+Lifetimes. A *canvas* and a *live session* live as long as their connection. A *job* lives in the server's
+journal from its acknowledgement until the client forgets it, whatever happens to connection, server or
+worker.
 
 Queries carry a client-made number, `request`; the reply, or the `Problem` that stands for it, repeats it.
 """
@@ -147,6 +148,39 @@ class GenerateRequest:
 
 
 @dataclass(frozen=True)
+class LiveControl:
+    """A control image of a live session: a canvas that is followed, or the picture's own once more."""
+
+    kind: str  # as in `Control`
+    canvas: str  # name of an open canvas, of the picture's size
+    strength: float = 1.0
+    start: float = 0.0
+    end: float = 1.0
+
+
+@dataclass(frozen=True)
+class LiveRequest:
+    """All that decides a live preview but the pixels: these are the canvases as they stand at each
+    `LiveInput`. The seed stays the same from frame to frame: only what the artist changes, changes.
+    """
+
+    canvas: str  # the picture: rgb8 or rgba8, shown to the model over white
+    prompt: str
+    mask: str = ""  # canvas, gray8 of the picture's size: 0 keep … 255 repaint; empty: all of it
+    controls: Tuple[LiveControl, ...] = ()
+    loras: Tuple[Lora, ...] = ()
+    negative: str = ""
+    model: str = "pocket"
+    longest_px: int = 0  # of the previews' longer side; 0: the picture's, up to the model's native size
+    steps: int = 0  # of the whole schedule, of which `strength` runs a part; 0: as few as the model bears
+    guidance: float = -1.0  # negative: the model's choice for few steps
+    seed: int = 0
+    strength: float = 0.6  # 0 … 1: share of the noise schedule that is run over the picture
+    refine_steps: int = 0  # of the better preview once the canvas rests; 0: the model's; negative: none
+    lossy: bool = False  # JPEG is welcome; the server sends it only where no memory is shared
+
+
+@dataclass(frozen=True)
 class Recipe:
     """A request with every choice made, and what it ran on: enough to paint the same bytes again."""
 
@@ -203,7 +237,7 @@ class ModelInfo:
     native_px: int  # side of the square the model was trained at
     default_steps: int
     default_guidance: float
-    capabilities: Tuple[str, ...]  # of: text, image, mask, control, lora, upscale
+    capabilities: Tuple[str, ...]  # of: text, image, mask, control, lora, upscale, live
     controls: Tuple[str, ...] = ()  # kinds of control image there is a ControlNet for
     loras: Tuple[str, ...] = ()  # names of the LoRAs that fit
 
@@ -221,6 +255,7 @@ class Limits:
     steps: int
     controls: int = 8  # per request
     loras: int = 8  # per request
+    live: int = 4  # live sessions at once, per connection
 
 
 @dataclass(frozen=True)
@@ -371,6 +406,45 @@ class FetchInput:
 
 
 @dataclass(frozen=True)
+class StartLive:
+    """Starts a live session, or changes the one of that name. It ends with `StopLive`, with the connection,
+    or with a `Problem` that names it.
+    """
+
+    type: ClassVar[str] = "start-live"
+    live: str  # client-made, unique in the connection
+    request: LiveRequest
+
+
+@dataclass(frozen=True)
+class LiveInput:
+    """Paint the session's canvases as they stand now. A newer input takes the place of one that waits; one
+    that is being painted is dropped for it if less than half of it is done. The newest is always painted.
+    """
+
+    type: ClassVar[str] = "live-input"
+    live: str
+    number: int  # rising
+
+
+@dataclass(frozen=True)
+class LiveSeen:
+    """The preview has been taken. The server sends the next one only then, and always the newest."""
+
+    type: ClassVar[str] = "live-seen"
+    live: str
+    number: int  # `LivePreview.number`
+
+
+@dataclass(frozen=True)
+class StopLive:
+    """Idempotent."""
+
+    type: ClassVar[str] = "stop-live"
+    live: str
+
+
+@dataclass(frozen=True)
 class ListJobs:
     type: ClassVar[str] = "list-jobs"
     request: int
@@ -399,7 +473,7 @@ class Welcome:
     protocol: int  # the version spoken from here on: the smaller of both
     server: str  # version of impasto
     limits: Limits
-    capabilities: Tuple[str, ...]  # of: generate, image, mask, control, lora, upscale, shared-memory
+    capabilities: Tuple[str, ...]  # of: generate, image, mask, control, lora, upscale, live, shared-memory
     last_event: int  # newest event of this client; what it missed follows as JobChanged
     shared: Optional[SharedOffer] = None
     maps: Tuple[str, ...] = ()  # kinds of control map the server can make of a picture
@@ -477,6 +551,44 @@ class JobProgress:
 
 
 @dataclass(frozen=True)
+class LiveStatus:
+    """What a live session waits for: `loading` a model or an adapter, then `ready`."""
+
+    type: ClassVar[str] = "live-status"
+    live: str
+    stage: str  # loading | ready
+
+
+@dataclass(frozen=True)
+class LiveTiles:
+    """A preview as changed tiles, like `CanvasTiles`: XOR against preview number `base`."""
+
+    base: int  # the last one seen
+    tiles: Tuple[int, ...]
+    encoding: str  # "zlib" or "raw"
+    data: bytes
+
+
+@dataclass(frozen=True)
+class LivePreview:
+    """One frame of a live session, rgb8: as `pixels`, as `tiles` or as `jpeg`; exactly one is set."""
+
+    type: ClassVar[str] = "live-preview"
+    live: str
+    number: int  # rising; to be answered with LiveSeen
+    input: int  # the `LiveInput` it shows …
+    sequence: int  # … at which the picture's canvas stood there
+    width: int
+    height: int
+    refined: bool = False  # painted in more steps, after the canvas had come to rest
+    stages: Dict[str, float] = field(default_factory=dict)  # ms: waited, encoding, sampling, decoding, …
+    wasted_steps: int = 0  # of frames given up for newer input since the preview before
+    tiles: Optional[LiveTiles] = None
+    jpeg: Optional[bytes] = None
+    pixels: Optional[Pixels] = None
+
+
+@dataclass(frozen=True)
 class LayerPixels:
     """Reply to FetchLayer."""
 
@@ -525,7 +637,7 @@ class ModelList:
 
 @dataclass(frozen=True)
 class Problem:
-    """A typed error. With `request`, `job` or `canvas` set it answers that; without, it is about the
+    """A typed error. With `request`, `job`, `canvas` or `live` set it answers that; without, it is about the
     connection, which the server closes after it."""
 
     type: ClassVar[str] = "problem"
@@ -534,6 +646,7 @@ class Problem:
     request: Optional[int] = None
     job: Optional[str] = None
     canvas: Optional[str] = None
+    live: Optional[str] = None  # that session is over
 
 
 ClientMessage = Union[
@@ -550,6 +663,10 @@ ClientMessage = Union[
     FetchLayer,
     FetchThumbnail,
     FetchInput,
+    StartLive,
+    LiveInput,
+    LiveSeen,
+    StopLive,
     ListJobs,
     ListModels,
     Release,
@@ -561,6 +678,8 @@ ServerMessage = Union[
     CanvasPixels,
     JobChanged,
     JobProgress,
+    LiveStatus,
+    LivePreview,
     LayerPixels,
     ThumbnailPixels,
     InputPixels,

@@ -5,13 +5,13 @@ No torch here: the fake engine of the tests implements the same two protocols.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-from impasto_protocol.messages import GenerateRequest, LayerInfo, ModelInfo, Pixels
+from impasto_protocol.messages import GenerateRequest, LayerInfo, LiveRequest, ModelInfo, Pixels
 
 from impasto_server.blobs import BlobRef
 
@@ -71,6 +71,40 @@ class Layer:
     pixels: Raster
 
 
+@dataclass(frozen=True, eq=False)
+class LiveFrame:
+    """A painted live frame.
+
+    pixels: (h, w, 3) uint8 sRGB, C-contiguous; the engine's own memory, which the session's next frame
+    overwrites. stages: milliseconds by name, in order.
+    """
+
+    pixels: Raster
+    stages: Mapping[str, float]
+
+
+class LiveSitting(Protocol):
+    """A live session at the engine: everything its frames have in common is ready."""
+
+    def paint(
+        self,
+        image: Raster,
+        mask: Raster | None,
+        controls: Sequence[Raster],
+        keep_on: Callable[[int, int], bool],
+        *,
+        refined: bool = False,
+    ) -> LiveFrame | None:
+        """One frame. `image` is (H, W, 3 or 4) uint8, `mask` (H, W) uint8, each control as `Input.pixels`.
+
+        `keep_on(done, steps)` is asked before each step and before the picture is decoded; when it says no,
+        the frame is given up and the answer is None. `refined`: in `refine_steps` steps.
+
+        May be called inside the gate of a job that waits. Raises leaves of `impasto_protocol.errors`.
+        """
+        ...
+
+
 class Engine(Protocol):
     @property
     def device(self) -> str: ...
@@ -93,5 +127,13 @@ class Engine(Protocol):
         returned at the end.
 
         Raises leaves of `impasto_protocol.errors` with a sentence for the artist, and `Cancelled`.
+        """
+        ...
+
+    def sit(self, request: LiveRequest, loading: Callable[[], None]) -> LiveSitting:
+        """Makes ready for the frames of a live session, and again whenever its request changes: then only
+        what the change touches is made anew, at most one pass of the text encoder.
+
+        `loading` is called when a model or an adapter has to be read first. Raises as `generate` does.
         """
         ...

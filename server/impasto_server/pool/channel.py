@@ -6,13 +6,14 @@ blob store, and the channel names them. Only small previews travel inline.
 
 The front decides *what* runs; the worker obeys. A `Run` that arrives while another job runs pre-empts it: the
 running job waits in its step gate until the newer one has ended. The front sends one only if it is more
-urgent.
+urgent. Live input pre-empts every job in the same way; which live session is next, and whether a newer input
+is worth giving a frame up for, is settled in the worker, because it has to be known between two steps.
 """
 
 from __future__ import annotations
 
 import msgspec
-from impasto_protocol.messages import ErrorInfo, GenerateRequest, LayerInfo, ModelInfo, Pixels
+from impasto_protocol.messages import ErrorInfo, GenerateRequest, LayerInfo, LiveRequest, ModelInfo, Pixels
 
 from impasto_server.blobs import BlobRef
 from impasto_server.records import StoredLayerInfo, StoredRequest
@@ -39,6 +40,31 @@ class CancelRun(Command, frozen=True, tag="cancel"):
     """Stop within one step. Unknown and ended jobs are ignored."""
 
     job: str
+
+
+class OpenLive(Command, frozen=True, tag="open-live"):
+    """A live session begins on this worker, or goes on with another request."""
+
+    live: int  # unique in the server's life
+    client: str  # clients share the device's time
+    request: LiveRequest
+
+
+class FeedLive(Command, frozen=True, tag="feed-live"):
+    """Paint these pixels; takes the place of an input of the same session that waits. All of one size."""
+
+    live: int
+    input: int
+    image: Pixels
+    mask: Pixels | None = None
+    controls: tuple[Pixels, ...] = ()  # in the order of the request's
+    at_s: float = 0.0  # time.monotonic() when it came to the front
+
+
+class CloseLive(Command, frozen=True, tag="close-live"):
+    """Unknown sessions are ignored."""
+
+    live: int
 
 
 class Stop(Command, frozen=True, tag="stop"):
@@ -95,14 +121,42 @@ class Ended(Event, frozen=True, tag="ended"):
     error: ErrorInfo | None = None
 
 
+class LiveWaits(Event, frozen=True, tag="live-waits"):
+    """See `LiveStatus`."""
+
+    live: int
+    stage: str
+
+
+class LivePainted(Event, frozen=True, tag="live-painted"):
+    """A preview. See `LivePreview`."""
+
+    live: int
+    input: int
+    pixels: Pixels  # rgb8
+    device_s: float  # since the last one, frames that were given up included
+    refined: bool = False
+    wasted_steps: int = 0
+    stages: dict[str, float] = {}
+
+
+class LiveFailed(Event, frozen=True, tag="live-failed"):
+    """The session is over."""
+
+    live: int
+    error: ErrorInfo
+
+
 class ModelsChanged(Event, frozen=True, tag="models"):
     """The worker found other models in the model folders."""
 
     models: list[ModelInfo]
 
 
-WorkerCommand = Run | CancelRun | Stop
-WorkerEvent = Ready | Progress | Painted | Ended | ModelsChanged
+LiveCommand = OpenLive | FeedLive | CloseLive
+LiveEvent = LiveWaits | LivePainted | LiveFailed
+WorkerCommand = Run | CancelRun | LiveCommand | Stop
+WorkerEvent = Ready | Progress | Painted | Ended | LiveEvent | ModelsChanged
 
 
 class _RunRecord(Run, frozen=True, tag="run"):
@@ -138,9 +192,9 @@ class _EndedRecord(Ended, frozen=True, tag="ended"):
 
 
 encode = msgspec.msgpack.Encoder().encode
-_decode_command = msgspec.msgpack.Decoder(_RunRecord | CancelRun | Stop).decode
+_decode_command = msgspec.msgpack.Decoder(_RunRecord | CancelRun | LiveCommand | Stop).decode
 _decode_event = msgspec.msgpack.Decoder(
-    Ready | Progress | _PaintedRecord | _EndedRecord | ModelsChanged
+    Ready | Progress | _PaintedRecord | _EndedRecord | LiveEvent | ModelsChanged
 ).decode
 _decode_layers = msgspec.msgpack.Decoder(list[_LayerRecord]).decode
 

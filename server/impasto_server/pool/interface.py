@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from impasto_server.pool.channel import Event, Run
+from impasto_server.pool.channel import Event, LiveCommand, Run
 
 
 class PoolListener(Protocol):
@@ -30,6 +30,10 @@ class WorkerPool(Protocol):
     async def run(self, worker: int, command: Run) -> None: ...
 
     async def cancel(self, worker: int, job: str) -> None: ...
+
+    async def live(self, worker: int, command: LiveCommand) -> None:
+        """Live sessions end with their worker: who opened them opens them again on the next `Ready`."""
+        ...
 
     async def stop(self) -> None:
         """Ends all workers within a few seconds, by force if need be."""
