@@ -66,7 +66,9 @@ class Adaptation:
     def reading(self) -> tuple[tuple[str, float], ...]:
         """All that the embedded prompts depend on."""
         return tuple(
-            (lora.adapter, strength) for lora, strength in self.loras if "text_encoder" in lora.parts
+            (lora.adapter, strength)
+            for lora, strength in self.loras
+            if any(part.startswith("text_encoder") for part in lora.parts)
         )
 
 

@@ -92,7 +92,7 @@ def read_folder(folder: Path, model: str) -> ModelFolder:
     if family is None:
         raise BadModel(
             f"“{folder.name}” is a {index.get('_class_name', 'model of an unknown kind')}, "
-            "which Impasto cannot run yet. Use a Stable Diffusion 1.x or 2.x model."
+            "which Impasto cannot run yet. Use a Stable Diffusion 1.x, 2.x or XL model."
         )
     parts = _components(folder, index, family)
     variant = _variant(folder, parts)
@@ -140,7 +140,7 @@ def _variant(folder: Path, parts: list[str]) -> str | None:
     """The first variant that every component with weights has. Raises `BadModel` when there are only
     pickles.
     """
-    heavy = [part for part in parts if part not in ("tokenizer", "scheduler")]
+    heavy = [part for part in parts if part not in ("tokenizer", "tokenizer_2", "scheduler")]
     for variant in _VARIANTS:
         if all(_weights(folder, part, variant) for part in heavy):
             return variant

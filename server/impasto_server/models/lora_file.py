@@ -1,9 +1,9 @@
 """What a LoRA file changes, read from its header alone, and whether that is a part of a given model.
 
 Names of its tensors come in the dialects of peft and diffusers (`unet.down_blocks.0.….to_q.lora_A.weight`)
-and of kohya's trainer (`lora_unet_down_blocks_0_…_to_q.lora_down.weight`). Both are compared with the names
-and shapes of the model's own weights, so a LoRA that was made for another architecture is told before it is
-loaded.
+and of kohya's trainer (`lora_unet_down_blocks_0_…_to_q.lora_down.weight`; for SDXL with the blocks' names of
+`sgm_names`). All are compared with the names and shapes of the model's own weights, so a LoRA that was made
+for another architecture is told before it is loaded.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from impasto_protocol.errors import BadModel
 
 from impasto_server.models.folder import ModelFolder, Shapes
 from impasto_server.models.safetensors_file import BrokenWeights, read_header
+from impasto_server.models.sgm_names import in_diffusers_words
 
 __all__ = ["LoraFile", "factor_of", "parts_changed", "read_lora"]
 
@@ -73,9 +74,12 @@ def factor_of(tensor: str) -> tuple[str, str]:
 def parts_changed(lora: LoraFile, model: ModelFolder) -> frozenset[str]:
     """Parts of the model ("unet", "text_encoder") that the LoRA changes. Empty if it does not fit."""
     sizes = {part: _sizes(model.shapes.get(part, {})) for part in model.family.lora_prefixes}
+    depth = model.denoiser.get("layers_per_block", 2)
     found = set()
     for layer, size in lora.layers.items():
         part, inside = _place(layer, model.family.lora_prefixes)
+        if part == model.family.denoiser and isinstance(depth, int):
+            inside = in_diffusers_words(inside, depth)
         if sizes.get(part, {}).get(inside) != size:
             return frozenset()
         found.add(part)

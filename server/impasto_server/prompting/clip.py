@@ -13,7 +13,7 @@ import torch
 
 from impasto_server.prompting.emphasis import emphasised
 
-__all__ = ["embed", "is_plain"]
+__all__ = ["embed", "is_plain", "without_marks"]
 
 Token = tuple[int, float]  # id and weight
 
@@ -28,8 +28,15 @@ def is_plain(tokenizer: Any, *prompts: str) -> bool:
     )
 
 
+def without_marks(prompt: str) -> str:
+    """The words alone, for an encoder that gives one summary of them all."""
+    return "".join(words.text for words in emphasised(prompt))
+
+
 def embed(tokenizer: Any, encoder: Any, prompts: tuple[str, ...], device: str) -> list[torch.Tensor]:
-    """(1, windows × L, width) for each prompt, L what the encoder reads at once; all of the same length."""
+    """(1, windows × L, width) for each prompt, L what the encoder reads at once; all of the same length.
+    `encoder` takes ids (1, L) and gives their embeddings (1, L, width) first.
+    """
     tokens = [_tokens(tokenizer, prompt) for prompt in prompts]
     room = _room(tokenizer)
     windows = max(1, *(-(-len(found) // room) for found in tokens))
