@@ -30,6 +30,7 @@ from impasto_protocol.messages import (
     InputPixels,
     JobProgress,
     LayerPixels,
+    LivePreview,
     Pixels,
     Problem,
     Release,
@@ -237,6 +238,9 @@ class Connection:
         elif isinstance(message, JobProgress) and message.preview is not None:
             pixels = message.preview
             message = replace(message, preview=self._taken(pixels, _nowhere))
+        elif isinstance(message, LivePreview) and message.pixels is not None:
+            pixels = message.pixels
+            message = replace(message, pixels=self._taken(pixels, _nowhere))
         on_message(message)
         if pixels is not None and pixels.shared is not None:  # after the program has been woken
             self.post(Release(pixels.shared.name))

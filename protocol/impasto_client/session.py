@@ -6,8 +6,8 @@ nothing is painted twice; what was accepted is in the server's journal, so nothi
 
 Threads. All methods may be called from any thread and block it at most for `timeout_s`; none may be called
 from `listener`, except `Job.cancel` and reading attributes. `listener` is called on the connection's thread
-with every JobChanged and JobProgress: hand these to the host's own thread and return. Reconnecting has a
-thread of its own.
+with every JobChanged and JobProgress: hand these to the host's own thread and return. The callbacks of a live
+session are called there too, and the same holds for them. Reconnecting has a thread of its own.
 """
 
 import contextlib
@@ -16,13 +16,12 @@ import threading
 import time
 from functools import partial
 from pathlib import Path
-from typing import Callable, Dict, Iterator, List, Optional, Tuple, Union, cast
+from typing import Callable, Dict, Iterator, List, Optional, Tuple, Union
 
 from impasto_protocol import places
 from impasto_protocol.errors import (
     BadValue,
     ImpastoError,
-    MalformedFrame,
     ServerUnreachable,
     UnknownCanvas,
     UnknownJob,
@@ -54,6 +53,8 @@ from impasto_protocol.messages import (
     LayerPixels,
     ListJobs,
     ListModels,
+    LivePreview,
+    LiveStatus,
     ModelInfo,
     ModelList,
     Problem,
@@ -65,14 +66,15 @@ from impasto_protocol.messages import (
 )
 from impasto_protocol.rasters import PixelFormat, raster_size, row_size
 
-from impasto_client.canvas import Canvas, bands
+from impasto_client.canvas import Canvas
 from impasto_client.connection import Connection
 from impasto_client.discovery import ServerAddress, client_id, find_server
 from impasto_client.jobs import Job, JobBook, Layer, OnProgress, Record, Unaccepted
 from impasto_client.link import HOPELESS, Link
-from impasto_client.questions import Questions
+from impasto_client.live import Live, OnPreview, OnProblem, OnStatus
+from impasto_client.questions import Questions, pixels_of
 
-__all__ = ["Canvas", "Job", "Layer", "Session"]
+__all__ = ["Canvas", "Job", "Layer", "Live", "Session"]
 
 WAIT_S = 30.0  # for an answer, reconnecting included
 
@@ -102,8 +104,9 @@ class Session:
         self._link = Link(lock, self._changed, self._connect, self._is_behind, self._catch_up)
         self._book = JobBook(last_event)
         self._unaccepted = self._book.unaccepted
-        self._questions = Questions()
+        self._questions = Questions(self._link)
         self._canvases: Dict[str, Canvas] = {}
+        self._lives: Dict[str, Live] = {}
 
     @classmethod
     def connect(
@@ -178,13 +181,26 @@ class Session:
             return ReadCanvas(number, canvas.name, y, height)
 
         row = row_size(canvas.width, canvas.format)
-        return self._ask_rows(question, CanvasPixels, canvas.height, row, timeout_s, into)
+        return self._questions.rows(question, CanvasPixels, canvas.height, row, timeout_s, into)
 
     @contextlib.contextmanager
     def uploading(self) -> Iterator[Optional[Connection]]:
         """The right to send canvases and submits, in order; None without a connection."""
         with self._uploads:
             yield self._link.connection
+
+    # ── live previews ────────────────────────────────────────────────────────────────────────────────────
+
+    def live(self, on_preview: OnPreview, on_status: OnStatus, on_problem: OnProblem) -> Live:
+        """A live session; it begins with `Live.change`. See there for who calls what."""
+        live = Live(self, secrets.token_hex(8), on_preview, on_status, on_problem)
+        with self._changed:
+            self._lives[live.name] = live
+        return live
+
+    def drop_live(self, live: Live) -> None:
+        with self._changed:
+            self._lives.pop(live.name, None)
 
     # ── jobs ─────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -216,9 +232,7 @@ class Session:
 
     def jobs(self, timeout_s: float = WAIT_S) -> List[JobSummary]:
         """The client's jobs the server still keeps, oldest first."""
-        reply = self._ask(ListJobs, timeout_s)
-        if not isinstance(reply, JobList):
-            raise _unexpected(reply)
+        reply = self._questions.ask(ListJobs, JobList, timeout_s)
         with self._changed:
             for summary in reply.jobs:
                 self._book.learn(summary)
@@ -233,17 +247,14 @@ class Session:
             if unaccepted is not None:
                 unaccepted.note = note
         try:
-            self._ask(lambda number: Annotate(number, job, note), timeout_s)
+            self._questions.ask(lambda number: Annotate(number, job, note), JobList, timeout_s)
         except UnknownJob:
             if job not in self._unaccepted:  # else it is about to be submitted again, with this note
                 raise
 
     def models(self, timeout_s: float = WAIT_S) -> List[ModelInfo]:
         """The models the server can paint with."""
-        reply = self._ask(ListModels, timeout_s)
-        if not isinstance(reply, ModelList):
-            raise _unexpected(reply)
-        return list(reply.models)
+        return list(self._questions.ask(ListModels, ModelList, timeout_s).models)
 
     def fetch_layer(
         self, job: Union[Job, str], index: int, info: Optional[LayerInfo] = None, timeout_s: float = WAIT_S
@@ -262,19 +273,21 @@ class Session:
             return FetchLayer(number, name, index, y, height)
 
         row = row_size(info.width, info.format)
-        return Layer(info, self._ask_rows(question, LayerPixels, info.height, row, timeout_s))
+        return Layer(info, self._questions.rows(question, LayerPixels, info.height, row, timeout_s))
 
     def thumbnail(
         self, job: str, index: int, longest_px: int, timeout_s: float = WAIT_S
     ) -> Tuple[int, int, PixelFormat, bytes]:
         """A small copy of a result layer: width, height, RGBA8 and the pixels, straight alpha. `longest_px`
         from 16 to 512. Raises `UnknownJob`, `BadValue`, `NoSuchInput`."""
-        reply = self._ask(lambda number: FetchThumbnail(number, job, index, longest_px), timeout_s)
-        if not isinstance(reply, ThumbnailPixels):
-            raise _unexpected(reply)
+
+        def question(number: int) -> ClientMessage:
+            return FetchThumbnail(number, job, index, longest_px)
+
+        reply = self._questions.ask(question, ThumbnailPixels, timeout_s)
         pixels = reply.pixels
         size = raster_size(pixels.width, pixels.height, pixels.format)
-        return pixels.width, pixels.height, pixels.format, _pixels(reply, ThumbnailPixels, size)
+        return pixels.width, pixels.height, pixels.format, pixels_of(reply, size)
 
     def fetch_input(self, ref: InputRef, timeout_s: float = WAIT_S) -> bytes:
         """The pixels of an image or mask a job of this client used. Raises `NoSuchInput`."""
@@ -283,7 +296,7 @@ class Session:
             return FetchInput(number, ref.digest, y, height)
 
         row = row_size(ref.width, ref.format)
-        return self._ask_rows(question, InputPixels, ref.height, row, timeout_s)
+        return self._questions.rows(question, InputPixels, ref.height, row, timeout_s)
 
     def record(self, job: str) -> Record:
         """A copy of what is known of a job."""
@@ -365,43 +378,6 @@ class Session:
                 self._book.refuse(job, error)
                 self._changed.notify_all()
 
-    # ── questions ────────────────────────────────────────────────────────────────────────────────────────
-
-    def _ask(
-        self,
-        question: Callable[[int], ClientMessage],
-        timeout_s: float,
-        target: Optional[memoryview] = None,
-    ) -> ServerMessage:
-        """The answer to a question; asked again on the next connection when this one breaks."""
-        deadline = time.monotonic() + timeout_s
-        while True:
-            connection = self._link.connected(max(0.0, deadline - time.monotonic()))
-            left_s = max(0.0, deadline - time.monotonic())
-            answer = self._questions.ask(connection, question, left_s, target)
-            if answer is not None:
-                return answer
-            self._lost(connection)
-
-    def _ask_rows(
-        self,
-        question: Callable[[int, int, int], ClientMessage],
-        kind: type,
-        height: int,
-        row_bytes: int,
-        timeout_s: float,
-        into: Optional[memoryview] = None,
-    ) -> bytes:
-        """All rows of a raster, in bands. `question(y, rows, number)` is answered by a message of `kind`."""
-        pieces = []
-        for y, rows in bands(0, height, row_bytes):
-            target = None if into is None else into[y * row_bytes : (y + rows) * row_bytes]
-            reply = self._ask(partial(question, y, rows), timeout_s, target)
-            piece = _pixels(reply, kind, rows * row_bytes)
-            if target is None:
-                pieces.append(piece)
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
-
     def wait_until(self, condition: Callable[[], bool], timeout_s: float) -> None:
         """Waits for a change after which `condition` holds. Raises TimeoutError."""
         with self._changed:
@@ -416,6 +392,11 @@ class Session:
         if request is not None:
             answer = from_code(message.code, message.sentence) if isinstance(message, Problem) else message
             self._questions.answer(request, answer)
+            return
+        if isinstance(message, (LiveStatus, LivePreview, Problem)) and message.live is not None:
+            live = self._lives.get(message.live)
+            if live is not None:  # else it has been closed
+                live.heard(message)
             return
         with self._changed:
             if isinstance(message, (JobChanged, JobProgress)):
@@ -461,17 +442,19 @@ class Session:
 
     def _restore(self, connection: Connection) -> None:
         """Gives a new connection what the last one had: unaccepted jobs, cancels, then the canvases as they
-        are.
+        are and the live sessions on them.
         """
         with self._changed:
             unaccepted, cancelled = list(self._unaccepted), list(self._book.cancelled)
-            canvases = list(self._canvases.values())
+            canvases, lives = list(self._canvases.values()), list(self._lives.values())
         for job in unaccepted:
             self._submit(job, connection)
         for job in cancelled:
             connection.post(Cancel(job))
         for canvas in canvases:
             canvas.restore(connection)
+        for live in lives:
+            live.restore(connection)
 
     def _lost(self, connection: Connection, _reason: Optional[ImpastoError] = None) -> None:
         self._link.lost(connection)
@@ -498,17 +481,3 @@ def _client_id(home: Path, program: str) -> str:
 
 def _left(deadline: Optional[float]) -> Optional[float]:
     return None if deadline is None else max(0.0, deadline - time.monotonic())
-
-
-def _pixels(reply: ServerMessage, kind: type, size: int) -> bytes:
-    """The bytes of a reply with pixels, which must be as many as were asked for."""
-    if not isinstance(reply, kind):
-        raise _unexpected(reply)
-    data = cast(LayerPixels, reply).pixels.data
-    if data is None or len(data) != size:
-        raise MalformedFrame("The server sent a picture of the wrong size. Bring both sides up to date.")
-    return data
-
-
-def _unexpected(reply: ServerMessage) -> MalformedFrame:
-    return MalformedFrame(f"The server answered with {reply.type}. Bring both sides up to date.")

@@ -4,6 +4,7 @@ from typing import Iterable, List, Tuple
 
 from impasto_studio.gallery import Gallery
 from impasto_studio.history import views
+from impasto_studio.intent import LIVE
 from impasto_studio.link import Link
 from impasto_studio.plan import start_text, steps_run
 from impasto_studio.remembered import Memory
@@ -11,7 +12,8 @@ from impasto_studio.starting import Starter
 from impasto_studio.state import State
 from impasto_studio.styles import styled
 from impasto_studio.takes import Comparison
-from impasto_studio.view import View
+from impasto_studio.texts import tr
+from impasto_studio.view import LiveView, View
 from impasto_studio.work import Work, job_view
 
 __all__ = ["assemble"]
@@ -26,14 +28,14 @@ def assemble(
     gallery: Gallery,
     memory: Memory,
     starter: Starter,
+    live: LiveView,
     on_canvas: bool,
 ) -> View:
     """`history`: the document's takes, newest first."""
     scene, intent, possible = state.scene, state.intent, link.possible
     style = state.styles.get(intent.style)
     model = possible.model_for(intent, style) if possible is not None else None
-    plan = starter.plan()
-    why_not = plan if isinstance(plan, str) else ""
+    start, why_not = _start(state, starter, live)
     compared = [(work, index) for work, index in history if work.job == comparison.job]
     shown = comparison.shown if compared else -1
     return View(
@@ -46,7 +48,7 @@ def assemble(
         model=model,
         styles=tuple(state.styles),
         steps=steps_run(styled(intent, style, model), model),
-        start=start_text(intent, scene),
+        start=start,
         can_start=not why_not,
         why_not=why_not,
         map_kinds=possible.maps if possible is not None else (),
@@ -59,7 +61,19 @@ def assemble(
         remembered=scene is not None and memory.knows(scene.document, scene.layer),
         history=views(history, gallery.thumbnail),
         notice=state.notice,
-        live=state.live,
+        live=live,
         prompts=state.prompts,
         settings=state.settings,
     )
+
+
+def _start(state: State, starter: Starter, live: LiveView) -> Tuple[str, str]:
+    """What the main button says, and what stands against it."""
+    if state.intent.mode != LIVE:
+        plan = starter.plan()
+        return start_text(state.intent, state.scene), plan if isinstance(plan, str) else ""
+    if not live.on:
+        live_plan = starter.live_plan()
+        return tr("Go live"), live_plan if isinstance(live_plan, str) else ""
+    waiting = "" if live.picture is not None else live.sentence
+    return tr("Pin to a layer"), waiting

@@ -60,7 +60,15 @@ class Commands(Protocol):
         """The control row's kind is made from what the artist sees, and becomes a layer of that row."""
 
     def start_server(self) -> None: ...
-    def set_live(self, on: bool) -> None: ...
+    def set_live(self, on: bool) -> None:
+        """Previews follow the drawing; switching it on chooses the mode "live"."""
+
+    def pin_live(self) -> None:
+        """The preview, as it is, becomes a layer."""
+
+    def record_live(self, on: bool) -> None:
+        """From now on previews are kept; switched off, they become an animation in a document of its own."""
+
     def dismiss_notice(self) -> None: ...
     def change_settings(self, settings: Settings) -> None:
         """The settings page has changed."""

@@ -5,13 +5,27 @@ of the two is called later, on the UI thread. `failed` takes a sentence for the 
 """
 
 from dataclasses import dataclass
-from typing import Callable, Optional, Protocol, Tuple
+from pathlib import Path
+from typing import Callable, Optional, Protocol, Sequence, Tuple
 
 from impasto_protocol.rasters import PixelFormat
 
 from impasto_studio.geometry import Box
 
-__all__ = ["Capture", "Captured", "Failed", "Host", "LayerEntry", "NewLayer", "Picture", "Scene", "Shown"]
+__all__ = [
+    "Animation",
+    "Capture",
+    "Captured",
+    "Failed",
+    "Host",
+    "LayerEntry",
+    "NewLayer",
+    "Picture",
+    "Scene",
+    "Seen",
+    "Shown",
+    "Watch",
+]
 
 Failed = Callable[[str], None]
 
@@ -72,6 +86,21 @@ class Captured:
 
 
 @dataclass(frozen=True)
+class Watch:
+    """What is to be followed: `box`, which lies within the document, scaled to `width` × `height`."""
+
+    document: str
+    box: Box
+    width: int  # px, of the pictures
+    height: int
+    mask: bool = False  # the selection too
+    controls: Tuple[str, ...] = ()  # layer ids; "" for what the artist sees
+
+
+Seen = Callable[[Captured], None]
+
+
+@dataclass(frozen=True)
 class NewLayer:
     """A take on its way into the document, as one undo step."""
 
@@ -86,6 +115,7 @@ class NewLayer:
         None  # the document's new extent, if this take makes it larger ("expand", "upscale")
     )
     scale: bool = False  # with `resize`: the layers there are scaled to it, instead of the canvas extended
+    size: Optional[Tuple[int, int]] = None  # the picture is scaled to it, smoothly; None: it has its own
 
 
 @dataclass(frozen=True)
@@ -95,6 +125,19 @@ class Shown:
     document: str
     box: Box
     picture: Picture  # RGB8 or RGBA8, of any size
+    label: str = ""  # with one: it follows the drawing. A frame and these words around it say what it is,
+    # and it fades while the pen is down
+
+
+@dataclass(frozen=True)
+class Animation:
+    """Pictures one after another, in a document of their own."""
+
+    name: str
+    width: int  # px
+    height: int
+    frames: Sequence[Path]  # PNG files of this size; read before `done` or `failed` is called
+    frames_per_second: int
 
 
 class Host(Protocol):
@@ -118,6 +161,18 @@ class Host(Protocol):
 
     def preview(self, shown: Optional[Shown]) -> bool:
         """Shows a picture over the canvas, or takes it away; False when this host cannot."""
+
+    def watch(self, wanted: Optional[Watch], seen: Seen) -> None:
+        """Follows what the artist sees, in place of what was followed before; None: nothing any more.
+
+        `seen` gets whole pictures: once at the beginning, then soon after each change, never while nothing
+        changes. A picture that has not changed is the same object as before. After the pen has lifted, the
+        last one is what the program shows when it has come to rest. While the document or one of the layers
+        is gone, nothing is seen.
+        """
+
+    def animate(self, animation: Animation, done: Callable[[], None], failed: Failed) -> None:
+        """Makes a new document of the frames, without taking the artist away from the one she is in."""
 
     def remember(self, document: str, key: str, data: bytes) -> None:
         """Keeps data inside the document, saved with it. No undo step. Nothing happens if it was closed."""

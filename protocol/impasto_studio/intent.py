@@ -3,9 +3,20 @@
 from dataclasses import dataclass
 from typing import NamedTuple, Tuple
 
-__all__ = ["ACTIONS", "AS_IT_STARTS", "INSERTS", "MODES", "ControlRow", "Intent", "LoraRow", "Margins"]
+__all__ = [
+    "ACTIONS",
+    "AS_IT_STARTS",
+    "INSERTS",
+    "LIVE",
+    "MODES",
+    "ControlRow",
+    "Intent",
+    "LoraRow",
+    "Margins",
+]
 
-MODES = ("generate", "fill", "refine", "upscale")
+LIVE = "live"  # the mode in which previews follow the drawing
+MODES = ("generate", "fill", "refine", "upscale", LIVE)
 ACTIONS = ("fill", "expand", "add", "remove", "replace background")  # of the mode "fill"
 INSERTS = ("layer", "group", "mask", "replace")  # how a take comes into the document
 
@@ -61,6 +72,10 @@ class Intent:
     controls: Tuple[ControlRow, ...] = ()
     loras: Tuple[LoraRow, ...] = ()
     insert: str = "layer"
+    live_strength: float = 0.6
+    live_seed: int = 0  # of all previews, until the artist wants another one
+    live_px: int = 0  # side of a square as large as the previews; 0: the model's own
+    live_on_canvas: bool = False  # the preview lies over the canvas too
 
     @property
     def strength(self) -> float:
@@ -69,6 +84,7 @@ class Intent:
             "fill": self.fill_strength,
             "refine": self.refine_strength,
             "upscale": self.upscale_strength,
+            LIVE: self.live_strength,
         }.get(self.mode, 1.0)
 
 

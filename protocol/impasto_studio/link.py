@@ -160,7 +160,7 @@ class Link:
         fresh = self.session is not news.session or self.view.state != "ready"
         self.session = news.session
         welcome = news.welcome
-        possible = Possible(welcome.limits, news.models, welcome.maps)
+        possible = Possible(welcome.limits, news.models, welcome.maps, "live" in welcome.capabilities)
         if possible != self.possible:
             self.possible = possible
             self._changed()

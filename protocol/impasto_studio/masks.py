@@ -5,7 +5,7 @@ from impasto_protocol.rasters import PixelFormat
 from impasto_studio.geometry import Box
 from impasto_studio.host import Picture
 
-__all__ = ["RAMP_PX", "frame", "inverted"]
+__all__ = ["RAMP_PX", "frame", "inverted", "masked"]
 
 RAMP_PX = (
     32  # of a frame, inside what is kept: the model may change a little there, and so joins without a seam
@@ -17,6 +17,26 @@ _INVERSE = bytes(255 - value for value in range(256))
 def inverted(mask: Picture) -> Picture:
     """Repaints what was kept, and keeps what was repainted."""
     return Picture(mask.width, mask.height, PixelFormat.GRAY8, mask.pixels.translate(_INVERSE))
+
+
+def masked(picture: Picture, mask: Picture) -> Picture:
+    """An RGB8 picture that covers only what its mask repaints, as softly: RGBA8. The mask may have another
+    size; it covers the same."""
+    alpha = _fitted(mask, picture.width, picture.height)
+    pixels = bytearray(4 * len(alpha))
+    for channel in range(3):
+        pixels[channel::4] = picture.pixels[channel::3]
+    pixels[3::4] = alpha
+    return Picture(picture.width, picture.height, PixelFormat.RGBA8, bytes(pixels))
+
+
+def _fitted(mask: Picture, width: int, height: int) -> bytes:
+    """The mask's values at the nearest pixels of a raster of this size."""
+    if (mask.width, mask.height) == (width, height):
+        return mask.pixels
+    columns = [x * mask.width // width for x in range(width)]
+    starts = (y * mask.height // height * mask.width for y in range(height))
+    return b"".join(bytes(mask.pixels[start + column] for column in columns) for start in starts)
 
 
 def frame(outer: Box, inner: Box) -> Picture:

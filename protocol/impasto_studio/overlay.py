@@ -1,4 +1,5 @@
-"""What lies over the canvas, never in the document: the take that is looked at, else what is growing."""
+"""What lies over the canvas, never in the document: the take that is looked at, else what is growing, else
+the preview that follows the drawing."""
 
 from typing import Callable, List, Mapping, Optional, Tuple
 
@@ -6,6 +7,7 @@ from impasto_studio.gallery import Gallery, Take
 from impasto_studio.geometry import Box
 from impasto_studio.growing import part
 from impasto_studio.host import Host, Picture, Scene, Shown
+from impasto_studio.live import LiveShown
 from impasto_studio.pictures import to_show
 from impasto_studio.takes import Comparison
 from impasto_studio.texts import tr
@@ -27,7 +29,14 @@ class Overlay:
         self._key: Key = ()  # empty: nothing is shown
         self._document = ""  # where something is shown
 
-    def update(self, scene: Optional[Scene], comparison: Comparison, works: Mapping[str, Work]) -> None:
+    def update(
+        self,
+        scene: Optional[Scene],
+        comparison: Comparison,
+        works: Mapping[str, Work],
+        live: Optional[LiveShown],
+    ) -> None:
+        """`live`: the newest preview, if it is wanted here."""
         if scene is None or not self.on_canvas:
             self.clear()
             return
@@ -43,10 +52,12 @@ class Overlay:
             return
         growing = [one for one in works.values() if one.note.document == scene.document]
         grown = next((shown for one in growing for shown in _growing(one)), None)
-        if grown is None:
-            self.clear()
-        else:
+        if grown is not None:
             self._show(*grown)
+        elif live is not None and live.plan.watch.document == scene.document:
+            self._show_live(live)
+        else:
+            self.clear()
 
     def clear(self) -> None:
         if self._key:
@@ -66,6 +77,13 @@ class Overlay:
         info = work.layers[take[1]]
         absent = tr("The picture cannot be shown before the server is there.")
         self._gallery.picture(take, info, lambda picture: self._came(key, box, picture), self._say, absent)
+
+    def _show_live(self, live: LiveShown) -> None:
+        key: Key = ("live", live.version, live.refined)
+        if key != self._key:
+            watch = live.plan.watch
+            label = tr("Live preview – not in the document")
+            self._show(key, Shown(watch.document, watch.box, live.new, label))
 
     def _came(self, key: Key, box: Box, picture: Picture) -> None:
         if key == self._key:

@@ -15,7 +15,17 @@ from impasto_studio.styles import Style, styled
 from impasto_studio.tasks import MAKERS, Plan, upscaled
 from impasto_studio.texts import tr
 
-__all__ = ["Possible", "plan_job", "plan_map", "start_text", "steps_run"]
+__all__ = [
+    "Possible",
+    "adapter_trouble",
+    "no_document",
+    "no_such_model",
+    "plan_job",
+    "plan_map",
+    "start_text",
+    "steps_run",
+    "too_small",
+]
 
 SMALLEST_PX = 16  # as the server's front has it
 LARGEST_AREA_PX = 128 << 20  # of one picture: more does not fit into the memory of a usual machine
@@ -30,6 +40,7 @@ class Possible:
     limits: Limits
     models: Tuple[ModelInfo, ...]
     maps: Tuple[str, ...] = ()
+    live: bool = False  # it can follow a drawing
 
     def model_for(self, intent: Intent, style: Optional[Style]) -> Optional[ModelInfo]:
         """The model the intent names, None if it is gone; else the style's if it is there, or the first."""
@@ -45,10 +56,10 @@ def plan_job(
 ) -> Union[Plan, str]:
     """The plan, or why there is none. `seed` counts when the intent has none."""
     if scene is None:
-        return tr("Open or create a document first.")
+        return no_document()
     model = possible.model_for(intent, style)
     if model is None:
-        return tr("The model “{model}” is not there any more. Choose another.", model=intent.model)
+        return no_such_model(intent)
     wanted = styled(intent, style, model)
     wanted = replace(wanted, takes=min(wanted.takes, possible.limits.takes))
     trouble = _trouble(wanted, scene, model, possible)
@@ -61,7 +72,7 @@ def plan_job(
 def plan_map(kind: str, scene: Optional[Scene], possible: Possible) -> Union[Plan, str]:
     """The control map of a kind, made from what the artist sees."""
     if scene is None:
-        return tr("Open or create a document first.")
+        return no_document()
     if kind not in possible.maps:
         return tr("The server cannot make “{kind}” from a picture. Draw it on a layer.", kind=kind)
     request = GenerateRequest("", model=possible.models[0].model if possible.models else "", make_map=kind)
@@ -108,6 +119,21 @@ def steps_run(intent: Intent, model: Optional[ModelInfo]) -> int:
 # ── what stands against it ───────────────────────────────────────────────────────────────────────────────
 
 
+def no_document() -> str:
+    return tr("Open or create a document first.")
+
+
+def no_such_model(intent: Intent) -> str:
+    return tr("The model “{model}” is not there any more. Choose another.", model=intent.model)
+
+
+def too_small(scene: Scene) -> str:
+    """The sentence, or nothing."""
+    if min(scene.width, scene.height) >= SMALLEST_PX:
+        return ""
+    return tr("The document is too small. Make it at least {size} × {size} pixels large.", size=SMALLEST_PX)
+
+
 def _task(intent: Intent, scene: Scene) -> str:
     """Which of `tasks.MAKERS`: the mode, and for a fill its action."""
     if intent.mode == "fill":
@@ -120,10 +146,8 @@ def _task(intent: Intent, scene: Scene) -> str:
 def _trouble(intent: Intent, scene: Scene, model: ModelInfo, possible: Possible) -> str:
     """The sentence, or nothing."""
     task = _task(intent, scene)
-    if min(scene.width, scene.height) < SMALLEST_PX:
-        return tr(
-            "The document is too small. Make it at least {size} × {size} pixels large.", size=SMALLEST_PX
-        )
+    if too_small(scene):
+        return too_small(scene)
     if task in ("fill", "add", "remove", "replace background") and scene.selection is None:
         return {
             "add": tr("Select where something shall be added."),
@@ -146,10 +170,11 @@ def _trouble(intent: Intent, scene: Scene, model: ModelInfo, possible: Possible)
     needed = {"generate": "text", "refine": "mask" if scene.selection else "image", "upscale": "upscale"}
     if needed.get(task, "mask") not in model.capabilities:
         return tr("“{model}” cannot do this. Choose another model.", model=model.title)
-    return "" if task == "upscale" else _adapter_trouble(intent, scene, model, possible.limits)
+    return "" if task == "upscale" else adapter_trouble(intent, scene, model, possible.limits)
 
 
-def _adapter_trouble(intent: Intent, scene: Scene, model: ModelInfo, limits: Limits) -> str:
+def adapter_trouble(intent: Intent, scene: Scene, model: ModelInfo, limits: Limits) -> str:
+    """What stands against the controls and LoRAs: the sentence, or nothing."""
     layers = {entry.layer for entry in scene.layers} | {""}
     for row in intent.controls:
         if row.kind not in model.controls:

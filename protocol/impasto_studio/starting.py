@@ -5,7 +5,9 @@ from dataclasses import replace
 from typing import Union
 
 from impasto_studio.desk import Desk
+from impasto_studio.intent import LIVE, Intent
 from impasto_studio.link import Link
+from impasto_studio.live_plan import LivePlan, plan_live
 from impasto_studio.notes import MAP, Note
 from impasto_studio.plan import Possible, plan_job, plan_map, start_text
 from impasto_studio.remembered import Memory
@@ -38,6 +40,13 @@ class Starter:
         style = state.styles.get(state.intent.style)
         return plan_job(state.intent, state.scene, possible, style, secrets.randbelow(DRAWN_SEEDS))
 
+    def live_plan(self) -> Union[LivePlan, str]:
+        """What previews would follow, or why they cannot."""
+        possible, state = self._possible(), self._state
+        if isinstance(possible, str):
+            return possible
+        return plan_live(state.intent, state.scene, possible, state.styles.get(state.intent.style))
+
     def start(self) -> None:
         state = self._state
         state.look()
@@ -59,6 +68,8 @@ class Starter:
             state.say(tr("Choose a layer that Impasto has painted."))
         elif isinstance(possible, str):
             state.say(possible)
+        elif recipe.note.mode == LIVE:
+            self._in_full(recipe.note.intent, possible)
         else:
             note = replace(recipe.note, document=scene.document, above=scene.layer)
             takes = 1 if note.scale else min(note.intent.takes, possible.limits.takes)
@@ -73,6 +84,19 @@ class Starter:
                 grows=note.box if request.mask is None and not note.scale else None,
             )
             self._begin(plan, note)
+
+    def _in_full(self, live: Intent, possible: Possible) -> None:
+        """What a pinned preview was asked for, painted with all the model's steps over what is there now. The
+        pixels of then are kept by nobody."""
+        state = self._state
+        intent = replace(live, mode="refine", refine_strength=live.live_strength)
+        style = state.styles.get(intent.style)
+        plan = plan_job(intent, state.scene, possible, style, secrets.randbelow(DRAWN_SEEDS))
+        if isinstance(plan, str):
+            state.say(plan)
+        else:
+            note = self._note(plan, intent.prompt.strip() or start_text(intent, state.scene))
+            self._begin(plan, replace(note, mode=intent.mode, intent=intent))
 
     def make_map(self, row: int) -> None:
         state = self._state

@@ -1,10 +1,11 @@
 """What the artist has said and what she sees, with the one way to say that it changed. On the UI thread."""
 
+from dataclasses import replace
 from typing import Callable, Dict, Optional, Tuple
 
 from impasto_studio import prompts
 from impasto_studio.host import Host, Scene
-from impasto_studio.intent import AS_IT_STARTS, Intent
+from impasto_studio.intent import AS_IT_STARTS, LIVE, Intent
 from impasto_studio.settings import (
     AS_DELIVERED,
     Settings,
@@ -80,6 +81,8 @@ class State:
 
     def set_live(self, on: bool) -> None:
         self.live = on
+        if on:
+            self.change(replace(self.intent, mode=LIVE))
         self.changed()
 
     def keep_prompt(self, prompt: str) -> None:

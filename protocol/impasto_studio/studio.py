@@ -1,9 +1,9 @@
 """The whole of a plugin but its host: commands in, a `View` out.
 
 Threads. `Studio` and everything it owns live on the UI thread: commands, `poll`, the host's callbacks and
-`on_view`. The host is called there only. The `Session` is called on three workers only (link, send, fetch),
-reading `Session.connected` aside; they hand over what they have with `host.call_soon`, and so does the
-session's listener. So nothing here is locked.
+`on_view`. The host is called there only. The `Session` is called on four workers only (link, send, fetch and
+live), reading `Session.connected` aside; they hand over what they have with `host.call_soon`, and so do the
+session's listener and its live session. So nothing here is locked.
 """
 
 import time
@@ -20,16 +20,20 @@ from impasto_studio.gallery import Gallery, Take
 from impasto_studio.history import takes_of, to_fetch
 from impasto_studio.host import Host
 from impasto_studio.inserting import Inserter
-from impasto_studio.intent import Intent
+from impasto_studio.intent import LIVE, Intent
 from impasto_studio.link import Connect, Link
+from impasto_studio.live import LiveDesk
 from impasto_studio.overlay import Overlay
+from impasto_studio.pinning import Pinner
+from impasto_studio.recording import Recorder
 from impasto_studio.remembered import Memory
 from impasto_studio.settings import Settings
 from impasto_studio.starting import Starter
 from impasto_studio.state import State
 from impasto_studio.takes import Comparison
+from impasto_studio.texts import tr
 from impasto_studio.view import View
-from impasto_studio.work import Work
+from impasto_studio.work import Work, short
 from impasto_studio.workers import Worker, WorkerThread
 
 __all__ = ["Studio"]
@@ -61,14 +65,18 @@ class Studio:
         self._due = False  # a view has been promised to the host's loop
         self._closed = False
         self._looked_at: Tuple[Take, ...] = ()  # what the panel shows of the history
-        self._workers = [worker(f"impasto-{name}", host.call_soon) for name in ("send", "fetch", "link")]
-        send, fetch, link = self._workers
+        names = ("send", "fetch", "live", "record", "link")
+        self._workers = [worker(f"impasto-{name}", host.call_soon) for name in names]
+        send, fetch, live, record, link = self._workers
         self._state = state = State(host, self._changed)
         self._comparison = Comparison()
         self._desk = Desk(host, send, fetch, changed=self._changed, finished=self._finished, say=state.say)
         self._gallery = Gallery(fetch, self._changed)
         self._memory = Memory(host)
         self._overlay = Overlay(host, self._gallery, state.say)
+        self._recorder = Recorder(host, record, state.say, self._changed)
+        self._live = LiveDesk(host, live, changed=self._changed, painted=self._recorder.add)
+        self._pinner = Pinner(host, self._memory, state.say, state.look)
         self._link = Link(
             home,
             host.name,
@@ -114,6 +122,8 @@ class Studio:
         if not self._closed:
             self._closed = True
             self._overlay.clear()
+            self._live.follow(None, "")
+            self._recorder.drop()
             self._state.save()
             session = self._link.release()
             send, *others = self._workers
@@ -133,6 +143,24 @@ class Studio:
 
     def set_live(self, on: bool) -> None:
         self._state.set_live(on)
+        if not on:
+            self._recorder.end()
+
+    def pin_live(self) -> None:
+        state = self._state
+        state.look()
+        shown, scene = self._live.shown, state.scene
+        if shown is None or scene is None or scene.document != shown.plan.watch.document:
+            state.say(tr("There is no preview to pin yet."))
+        else:
+            self._pinner.pin(shown, state.intent, scene.box.size)
+
+    def record_live(self, on: bool) -> None:
+        if on:
+            state = self._state
+            self._recorder.begin(short(state.intent.prompt) or tr("Live preview"))
+        else:
+            self._recorder.end()
 
     def dismiss_notice(self) -> None:
         self._state.say("")
@@ -141,7 +169,12 @@ class Studio:
         self._link.start_server(self._clock())
 
     def start(self) -> None:
-        self._starter.start()
+        if self._state.intent.mode != LIVE:
+            self._starter.start()
+        elif self._state.live:
+            self.pin_live()
+        else:
+            self.set_live(True)
 
     def paint_again(self) -> None:
         self._starter.paint_again()
@@ -200,10 +233,12 @@ class Studio:
         assert self._link.possible is not None
         self._desk.attach(session, self._link.possible.limits)
         self._gallery.attach(session)
+        self._live.attach(session)
 
     def _detached(self) -> None:
         self._desk.detach()
         self._gallery.attach(None)
+        self._live.attach(None)
 
     def _finished(self, work: Work) -> None:
         self._chooser.finished(work)
@@ -219,10 +254,14 @@ class Studio:
         if self._closed:
             return
         state, works = self._state, self._desk.works
-        if state.settings.previews:
-            self._overlay.update(state.scene, self._comparison, works)
-        else:
-            self._overlay.clear()
+        following = state.live and state.intent.mode == LIVE
+        self._live.follow(self._starter.live_plan() if following else None, state.document)
+        self._overlay.update(
+            state.scene,
+            self._comparison,
+            works if state.settings.previews else {},
+            self._live.shown if state.intent.live_on_canvas else None,
+        )
         history = takes_of(works.values(), state.document)
         view = assemble(
             state,
@@ -233,6 +272,7 @@ class Studio:
             self._gallery,
             self._memory,
             self._starter,
+            self._live.view(state.live, self._recorder.frames),
             self._overlay.on_canvas and state.settings.previews,
         )
         takes = [(work.job, index) for work, index in history]

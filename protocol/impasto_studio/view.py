@@ -11,7 +11,7 @@ from impasto_studio.host import LayerEntry, Picture
 from impasto_studio.intent import AS_IT_STARTS, Intent
 from impasto_studio.settings import AS_DELIVERED, Settings
 
-__all__ = ["THUMBNAIL_PX", "JobView", "LinkView", "TakeView", "View"]
+__all__ = ["THUMBNAIL_PX", "JobView", "LinkView", "LiveView", "TakeView", "View"]
 
 THUMBNAIL_PX = 192  # longest side of `TakeView.thumbnail`
 
@@ -60,6 +60,24 @@ class TakeView:
 
 
 @dataclass(frozen=True)
+class LiveView:
+    """The previews that follow the drawing."""
+
+    on: bool = False  # what `set_live` said last
+    state: str = "off"  # off | stopped (see `sentence`) | loading | waiting (for the first) | following
+    sentence: str = ""  # why it cannot, or what it waits for
+    size: Tuple[int, int] = (0, 0)  # px, of the pictures to come: room for them can be kept
+    picture: Optional[Picture] = None  # the newest preview, RGB8
+    version: int = 0  # which input it shows; rising
+    current: bool = False  # it shows the document as that is now
+    refined: bool = False  # painted once more, in more steps
+    frames: int = -1  # recorded so far; negative: nothing is recorded
+
+
+LIVE_OFF = LiveView()
+
+
+@dataclass(frozen=True)
 class View:
     """Everything a panel shows."""
 
@@ -85,6 +103,6 @@ class View:
     remembered: bool = False  # the active layer was made by Impasto and can be painted again
     history: Tuple[TakeView, ...] = ()  # of this document, newest first
     notice: str = ""  # the newest thing to tell, dismissed by the artist or by the next start
-    live: bool = False
+    live: LiveView = LIVE_OFF
     prompts: Tuple[str, ...] = ()  # those of earlier jobs, newest first
     settings: Settings = AS_DELIVERED

@@ -14,7 +14,7 @@ from impasto_studio.tasks import Plan
 from impasto_studio.texts import tr
 from impasto_studio.view import JobView, TakeView
 
-__all__ = ["ENDED", "Place", "Work", "job_view", "pictures", "place", "take_view"]
+__all__ = ["ENDED", "Place", "Work", "job_view", "pictures", "place", "short", "take_view"]
 
 ENDED = ("done", "failed", "cancelled")
 _LONGEST_TITLE = 80
@@ -66,8 +66,7 @@ class Work:
 
     @property
     def title(self) -> str:
-        text = " ".join((self.note.title or self.prompt).split())
-        return text if len(text) <= _LONGEST_TITLE else text[: _LONGEST_TITLE - 1] + "…"
+        return short(self.note.title or self.prompt)
 
     def over(self) -> None:
         """There is nothing to be done for it any more; its layers stay."""
@@ -83,6 +82,12 @@ class Work:
         if pixels is not None and pixels.data is not None:
             self.preview = Picture(pixels.width, pixels.height, pixels.format, pixels.data)
             self.previews += 1
+
+
+def short(words: str) -> str:
+    """In one line that is not too long for a layer's name."""
+    text = " ".join(words.split())
+    return text if len(text) <= _LONGEST_TITLE else text[: _LONGEST_TITLE - 1] + "…"
 
 
 def pictures(plan: Plan, captured: Captured) -> Dict[str, Picture]:

@@ -5,14 +5,14 @@ What a round trip costs besides the model. Real front, real pool, real worker pr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-from impasto_protocol.messages import GenerateRequest, LayerInfo, ModelInfo, Recipe
+from impasto_protocol.messages import GenerateRequest, LayerInfo, LiveRequest, ModelInfo, Recipe
 from impasto_server.bench.paced import serve_with
-from impasto_server.engine.interface import Input, Layer, StepGate
+from impasto_server.engine.interface import Input, Layer, LiveFrame, LiveSitting, Raster, StepGate
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class InstantEngine:
     )  # kept: new memory costs more than inverting
 
     def models(self) -> list[ModelInfo]:
-        return [ModelInfo("pocket", "Instant", "none", 512, 1, 1.0, ("text", "image", "mask"))]
+        return [ModelInfo("pocket", "Instant", "none", 512, 1, 1.0, ("text", "image", "mask", "live"))]
 
     def generate(
         self,
@@ -50,6 +50,24 @@ class InstantEngine:
         layer = Layer(info, result)
         gate.deliver(layer)
         return [layer]
+
+    def sit(self, request: LiveRequest, loading: Callable[[], None]) -> LiveSitting:
+        return InstantSitting()
+
+
+class InstantSitting:
+    """Implements `interface.LiveSitting`: the picture, inverted."""
+
+    def paint(
+        self,
+        image: Raster,
+        mask: Raster | None,
+        controls: Sequence[Raster],
+        keep_on: Callable[[int, int], bool],
+        *,
+        refined: bool = False,
+    ) -> LiveFrame | None:
+        return LiveFrame(np.ascontiguousarray(255 - image[:, :, :3]), {})
 
 
 if __name__ == "__main__":

@@ -31,6 +31,10 @@ from impasto_protocol.messages import (
     LayerPixels,
     Limits,
     ListModels,
+    LiveInput,
+    LivePreview,
+    LiveRequest,
+    LiveStatus,
     ModelInfo,
     ModelList,
     OpenCanvas,
@@ -39,6 +43,7 @@ from impasto_protocol.messages import (
     Recipe,
     Release,
     ServerMessage,
+    StartLive,
     Submit,
     Welcome,
 )
@@ -78,6 +83,8 @@ class Talk:
         self.socket = connection
         self.hello: Hello | None = None
         self.canvases: dict[str, Mirror] = {}
+        self.lives: dict[str, LiveRequest] = {}
+        self.previews = 0
         self.pool: SegmentPool | None = None
         self._websocket = WSConnection(ConnectionType.SERVER)
         self._partial = bytearray()
@@ -154,6 +161,7 @@ class ScriptedServer:
 
     token: str = TOKEN
     shared_folder: Path | None = None
+    capabilities: tuple[str, ...] = ("generate", "live")
     on: dict[type, Callable[[Talk, Any], None]] = field(default_factory=dict)
     heard: list[Any] = field(default_factory=list)
     talks: list[Talk] = field(default_factory=list)
@@ -219,7 +227,7 @@ def welcome(talk: Talk, hello: Hello) -> None:
     if talk.server.shared_folder is not None and hello.shared_memory:
         talk.pool = SegmentPool(talk.server.shared_folder)
         offer = talk.pool.offer()
-    talk.send(Welcome(1, "0.1.0", LIMITS, ("generate",), talk.server.events, offer))
+    talk.send(Welcome(1, "0.1.0", LIMITS, talk.server.capabilities, talk.server.events, offer))
 
 
 def open_canvas(talk: Talk, message: OpenCanvas) -> None:
@@ -287,6 +295,27 @@ def finish(talk: Talk, message: Submit) -> None:
     talk.send(JobChanged(talk.server.next_event(), message.job, "done", (info,)))
 
 
+def start_live(talk: Talk, message: StartLive) -> None:
+    talk.lives[message.live] = message.request
+    talk.send(LiveStatus(message.live, "ready"))
+
+
+def paint_live(talk: Talk, message: LiveInput) -> None:
+    """A preview at once: the rgb8 canvas, inverted."""
+    mirror = talk.canvases[talk.lives[message.live].canvas]
+    painted = bytes(255 - byte for byte in mirror.pixels)
+    pixels = talk.pixels(painted, mirror.width, mirror.height, PixelFormat.RGB8)
+    talk.send(live_preview(talk, message, pixels=pixels))
+
+
+def live_preview(talk: Talk, message: LiveInput, **what: Any) -> LivePreview:
+    """The next preview of that input, without its picture."""
+    mirror = talk.canvases[talk.lives[message.live].canvas]
+    talk.previews += 1
+    shape = (mirror.width, mirror.height)
+    return LivePreview(message.live, talk.previews, message.number, mirror.sequence, *shape, **what)
+
+
 def layer_pixels(talk: Talk, message: FetchLayer) -> None:
     layer = talk.server.layers[message.job]
     row = row_size(layer.width, layer.format)
@@ -304,6 +333,8 @@ _DEFAULTS: dict[type, Callable[[Talk, Any], None]] = {
     ReadCanvas: read_canvas,
     Submit: finish,
     FetchLayer: layer_pixels,
+    StartLive: start_live,
+    LiveInput: paint_live,
     ListModels: lambda talk, message: talk.send(ModelList(message.request, (MODEL,))),
     Release: lambda talk, message: talk.pool.release(message.name) and None if talk.pool else None,
 }

@@ -1,5 +1,7 @@
 """An engine that paints noise: deterministic, without torch, as slow as IMPASTO_FAKE_STEP_S says.
 
+A live frame is as deterministic: `live_pixels` says what it shows.
+
 What it does besides painting is asked for in the prompt, so that tests can steer a real worker process:
 `die`: the process kills itself at the first step · `die once`: only if it has not done so in this home yet ·
 `break`: raises an error nobody foresaw · `exhaust`: MemoryError · `chatter`: prints to stdout at every step.
@@ -13,15 +15,17 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from impasto_protocol.messages import GenerateRequest, LayerInfo, ModelInfo, Pixels, Recipe
+from impasto_protocol.messages import GenerateRequest, LayerInfo, LiveRequest, ModelInfo, Pixels, Recipe
 from impasto_protocol.rasters import PixelFormat
-from impasto_server.engine.interface import Input, Layer, StepGate
+from impasto_server.engine.interface import Input, Layer, LiveFrame, Raster, StepGate
 
 STEPS = 4
+LIVE_STEPS, REFINE_STEPS = 4, 8
 SIDE_PX = 64
 MODEL = ModelInfo(
     model="pocket",
@@ -30,7 +34,7 @@ MODEL = ModelInfo(
     native_px=SIDE_PX,
     default_steps=STEPS,
     default_guidance=5.0,
-    capabilities=("text", "image", "mask", "control", "lora", "upscale"),
+    capabilities=("text", "image", "mask", "control", "lora", "upscale", "live"),
     controls=("scribble", "depth"),
     loras=("ink",),
 )
@@ -40,6 +44,7 @@ class FakeEngine:
     def __init__(self, device: str = "cpu", home: Path | None = None) -> None:
         self._home = home
         self._step_s = float(os.environ.get("IMPASTO_FAKE_STEP_S", "0.005"))
+        self._sat = False
         self.device = f"{device} fake"
 
     def models(self) -> list[ModelInfo]:
@@ -75,6 +80,12 @@ class FakeEngine:
             layers.append(Layer(info, pixels))
             gate.deliver(layers[-1])
         return layers
+
+    def sit(self, request: LiveRequest, loading: Callable[[], None]) -> FakeSitting:
+        if not self._sat:  # the model, which stays loaded
+            loading()
+            self._sat = True
+        return FakeSitting(request, self._step_s, self._misbehave)
 
     def _sample(
         self, key: str, width: int, height: int, request: GenerateRequest, gate: StepGate
@@ -114,6 +125,56 @@ class FakeEngine:
             return False
         mark.touch()
         return True
+
+
+@dataclass(frozen=True)
+class FakeSitting:
+    """Implements `LiveSitting`."""
+
+    request: LiveRequest
+    step_s: float
+    misbehave: Callable[[str], None]
+
+    def paint(
+        self,
+        image: Raster,
+        mask: Raster | None,
+        controls: Sequence[Raster],
+        keep_on: Callable[[int, int], bool],
+        *,
+        refined: bool = False,
+    ) -> LiveFrame | None:
+        begun_s = time.perf_counter()
+        steps = (self.request.refine_steps or REFINE_STEPS) if refined else (self.request.steps or LIVE_STEPS)
+        for step in range(steps):
+            if not keep_on(step, steps):
+                return None
+            self.misbehave(self.request.prompt)
+            time.sleep(self.step_s)
+        if not keep_on(steps, steps):
+            return None
+        pixels = live_pixels(self.request, image, mask, controls, refined=refined)
+        return LiveFrame(pixels, {"sampling": 1000 * (time.perf_counter() - begun_s)})
+
+
+def live_pixels(
+    request: LiveRequest,
+    image: Raster,
+    mask: Raster | None = None,
+    controls: Sequence[Raster] = (),
+    *,
+    refined: bool = False,
+) -> Raster:
+    """What a live frame shows: noise of the picture's size that nothing else makes. The first pixel is the
+    picture's own, so that a test sees which one it was."""
+    key = hashlib.sha256(f"{request.prompt}/{request.seed}/{request.strength}/{refined}".encode())
+    for picture in (image, mask, *controls):
+        if picture is not None:
+            key.update(picture.tobytes())
+    noise = np.random.default_rng(int.from_bytes(key.digest()[:8], "little"))
+    pixels = noise.integers(0, 256, (*image.shape[:2], 3), np.uint8)
+    pixels[0, 0] = image[0, 0, :3]
+    return pixels
 
 
 def _fake_map(request: GenerateRequest, image: Input | None) -> Layer:

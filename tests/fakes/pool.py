@@ -2,25 +2,40 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from impasto_protocol.errors import WorkerCrashed
-from impasto_protocol.messages import ErrorInfo, LayerInfo, Recipe
+from impasto_protocol.messages import ErrorInfo, LayerInfo, Pixels, Recipe
 from impasto_protocol.rasters import PixelFormat
 from impasto_server.blobs import BlobStore
-from impasto_server.pool.channel import Ended, Painted, Progress, Ready, Run, StoredLayer
+from impasto_server.pool.channel import (
+    Ended,
+    FeedLive,
+    LiveCommand,
+    LiveEvent,
+    LivePainted,
+    Painted,
+    Progress,
+    Ready,
+    Run,
+    StoredLayer,
+)
 from impasto_server.pool.interface import PoolListener
 
 from tests.fakes.engine import MODEL
 
 
 class FakePool:
-    """Implements `WorkerPool`. `runs` and `cancels` record what the front asked for, oldest first."""
+    """Implements `WorkerPool`. `runs`, `cancels` and `lives` record what the front asked for, oldest first.
+    Without `blobs` it paints no jobs."""
 
-    def __init__(self, blobs: BlobStore, size: int = 1) -> None:
+    def __init__(self, blobs: BlobStore | None = None, size: int = 1) -> None:
         self._blobs = blobs
         self._size = size
         self.listener: PoolListener | None = None
         self.runs: list[tuple[int, Run]] = []
         self.cancels: list[tuple[int, str]] = []
+        self.lives: list[tuple[int, LiveCommand]] = []
         self.running: list[list[Run]] = [[] for _ in range(size)]
 
     @property
@@ -36,6 +51,9 @@ class FakePool:
 
     async def cancel(self, worker: int, job: str) -> None:
         self.cancels.append((worker, job))
+
+    async def live(self, worker: int, command: LiveCommand) -> None:
+        self.lives.append((worker, command))
 
     async def stop(self) -> None:
         self.listener = None
@@ -77,12 +95,26 @@ class FakePool:
             error = ErrorInfo(WorkerCrashed.code, "The test says so.")
         await self.listener.worker_event(worker, Ended(command.job, state, device_s, layers, error))
 
+    async def tell(self, event: LiveEvent, worker: int = 0) -> None:
+        assert self.listener is not None
+        await self.listener.worker_event(worker, event)
+
+    async def paint_live(self, pixels: Pixels, worker: int = 0, **more: Any) -> FeedLive:
+        """The newest live input has been painted. Returns it."""
+        fed = self.fed()[-1]
+        await self.tell(LivePainted(fed.live, fed.input, pixels, 0.01, sequence=fed.sequence, **more), worker)
+        return fed
+
+    def fed(self) -> list[FeedLive]:
+        return [command for _, command in self.lives if isinstance(command, FeedLive)]
+
     async def die(self, worker: int = 0) -> None:
         assert self.listener is not None
         jobs, self.running[worker] = self.running[worker], []
         await self.listener.worker_lost(worker, tuple(run.job for run in jobs))
 
     def _layer(self, command: Run, take: int = 0) -> StoredLayer:
+        assert self._blobs is not None
         pixels = command.generate.prompt.encode().ljust(16)[: 16 - take] + bytes(take)
         recipe = Recipe(command.generate, "Fake", "0" * 64)
         info = LayerInfo("layer", 0, 0, 2, 2, PixelFormat.RGBA8, recipe)

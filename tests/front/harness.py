@@ -31,6 +31,10 @@ from impasto_server.config import Config
 from impasto_server.front.auth import ServerInfo
 from impasto_server.front.jobs import Inputs
 from impasto_server.front.listening import bind, listening
+from impasto_server.front.live_desk import LiveDesk
+from impasto_server.front.scheduler import Scheduler
+
+from tests.fakes.pool import FakePool
 
 PAINTER = "a" * 32
 OTHER = "b" * 32
@@ -181,6 +185,7 @@ class Served:
     info: ServerInfo
     desk: Any
     config: Config
+    pool: FakePool  # of live sessions
     session: aiohttp.ClientSession
 
     @property
@@ -215,10 +220,13 @@ async def served(home: Path, desk: Any = None, **settings: Any) -> AsyncIterator
     """A front on any free port of the loopback."""
     config = Config(home=home, port=0, **settings)
     desk = FakeDesk() if desk is None else desk
+    pool = FakePool(size=2)
+    live = LiveDesk(pool, Scheduler())
+    await pool.start(live)
     async with aiohttp.ClientSession() as session:
         with bind(config) as listener:
-            async with listening(config, desk, listener) as info:
-                yield Served(info, desk, config, session)
+            async with listening(config, desk, live, listener) as info:
+                yield Served(info, desk, config, pool, session)
 
 
 def submit(job: int = 1, **request: Any) -> Submit:

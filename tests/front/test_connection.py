@@ -72,7 +72,8 @@ async def test_a_client_is_welcomed_with_what_the_server_accepts(tmp_path: Path)
         assert client.welcome.protocol == 1
         assert client.welcome.server == server.info.version
         assert client.welcome.shared is None
-        assert client.welcome.capabilities == ("generate", "image", "mask", "control", "lora", "upscale")
+        able = ("generate", "image", "mask", "control", "lora", "upscale", "live")
+        assert client.welcome.capabilities == able
 
 
 async def test_a_newer_client_is_spoken_to_in_the_older_version(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def make(nested: Callable[[Run], None] = lambda _: None) -> tuple[Gate, Inbox, L
     inbox, outbox, clock = Inbox(), Letters(), Clock()
     inbox.put(run("1"))
     inbox.take_runs()
-    return Gate("1", inbox, outbox, nested, lambda _: None, clock), inbox, outbox, clock
+    return Gate("1", inbox, outbox, lambda: None, nested, lambda _: None, clock), inbox, outbox, clock
 
 
 def test_an_open_gate_lets_the_job_pass() -> None:
@@ -107,7 +107,7 @@ def test_cancelling_the_job_below_while_a_nested_one_runs_leaves_that_alone() ->
 
     def nested(command: Run) -> None:
         inbox.put(CancelRun("1"))
-        Gate(command.job, inbox, Letters(), lambda _: None, lambda _: None).check()
+        Gate(command.job, inbox, Letters(), lambda: None, lambda _: None, lambda _: None).check()
         done.append(command.job)
 
     gate, inbox, _, _ = make(nested)

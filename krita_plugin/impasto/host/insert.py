@@ -8,11 +8,12 @@ import time
 from typing import Any
 
 from impasto_protocol.rasters import PixelFormat
-from impasto_studio.host import NewLayer
+from impasto_studio.host import NewLayer, Picture
 
+from ..qt import Qt, QtGui
 from . import nodes
 from .documents import Documents
-from .pixels import alpha_rows, krita_rows
+from .pixels import alpha_rows, image_of_picture, krita_rows, stretched_rows
 from .scratch import Scratch
 from .slices import Elsewhere, Pause, Steps, Trouble, fitting
 
@@ -79,17 +80,36 @@ def _filled(new: NewLayer, x: int, y: int, document: Any, scratch: Scratch) -> S
         layer.setChildNodes([scratch.mask()])
         mask = layer.childNodes()[0]
         mask.setName(MASK_NAME)
+    width, height = new.size or (picture.width, picture.height)
+    stretched = _stretched(picture, width, height)
     top, rows = 0, 16
-    while top < picture.height:
-        rows = min(rows, picture.height - top)
+    while top < height:
+        rows = min(rows, height - top)
         before = time.perf_counter()
-        layer.setPixelData(krita_rows(picture, top, rows, opaque=masked), x, y + top, picture.width, rows)
+        if stretched is not None:
+            data = stretched_rows(stretched, width, height, top, rows)
+        else:
+            data = krita_rows(picture, top, rows, opaque=masked)
+        layer.setPixelData(data, x, y + top, width, rows)
         if mask is not None:
             mask.setPixelData(alpha_rows(picture, top, rows), x, y + top, picture.width, rows)
         top += rows
-        rows = fitting(rows, picture.width, time.perf_counter() - before)
+        rows = fitting(rows, width, time.perf_counter() - before)
         yield None
     return layer
+
+
+def _stretched(picture: Picture, width: int, height: int) -> Any:
+    """A QImage to be enlarged to this size while it is filled in; None: the picture has it. What is larger is
+    made smaller here: it is no larger than a preview."""
+    if (picture.width, picture.height) == (width, height):
+        return None
+    image = image_of_picture(picture).convertToFormat(QtGui.QImage.Format.Format_ARGB32_Premultiplied)
+    if picture.width > width or picture.height > height:
+        return image.scaled(
+            width, height, Qt.AspectRatioMode.IgnoreAspectRatio, Qt.TransformationMode.SmoothTransformation
+        )
+    return image
 
 
 def _resized(new: NewLayer, documents: Documents) -> Steps[None]:

@@ -8,25 +8,41 @@ from impasto_studio.host import Picture, Shown
 from ..qt import Qt, QtCore, QtGui, QtWidgets
 from .canvas import Canvas, CanvasFinder
 from .documents import Documents
+from .pen import Pen
 
 __all__ = ["Overlay"]
 
 FOLLOW_MS = 33  # how often zoom, pan, rotation and mirroring are asked for while something is shown
+FADED = 0.25  # opacity of a live preview while the pen is down: the stroke below is what counts then
+CLEAR_MS = 350  # after the pen has lifted: hatching must not flicker
+TAG_MARGIN_PX = 6
 SHARP_ZOOM = 2.0  # from here on Krita shows pixels as squares, and so do we
 
 
 class Overlay(QtCore.QObject):
     """At most one picture, in the view in front."""
 
-    def __init__(self, documents: Documents) -> None:
+    def __init__(self, documents: Documents, pen: Pen) -> None:
         super().__init__()
         self._documents = documents
+        self._pen = pen
         self._finder = CanvasFinder()
         self._shown: Optional[Shown] = None
         self._pane: Optional[_Pane] = None
         self._timer = QtCore.QTimer(self)
         self._timer.setInterval(FOLLOW_MS)
         self._timer.timeout.connect(self._follow)
+        self._clearing = QtCore.QTimer(self)
+        self._clearing.setSingleShot(True)
+        self._clearing.setInterval(CLEAR_MS)
+        self._clearing.timeout.connect(self._fade)
+        pen.went_down.connect(self._clearing.stop)
+        pen.went_down.connect(self._fade)
+        pen.went_up.connect(self._clearing.start)
+
+    def _fade(self) -> None:
+        if self._pane is not None:
+            self._pane.fade(self._pen.down)
 
     def show(self, shown: Optional[Shown]) -> bool:
         """Returns whether it can be seen; taking away always works."""
@@ -59,6 +75,7 @@ class Overlay(QtCore.QObject):
             self._take_away()
             pane = self._pane = _Pane(canvas.widget)
             pane.destroyed.connect(self._gone)  # with the view it lies in
+            pane.fade(self._pen.down)
         pane.put(shown, canvas.transform)
 
     def _take_away(self) -> None:
@@ -86,6 +103,12 @@ class _Pane(QtWidgets.QWidget):
         self._shown: Optional[Shown] = None
         self._image: Optional[Any] = None
         self._transform = QtGui.QTransform()
+        self._faded = False
+
+    def fade(self, on: bool) -> None:
+        if on != self._faded:
+            self._faded = on
+            self.update()
 
     def put(self, shown: Shown, transform: Any) -> None:
         """Where the picture is to be; nothing is painted again if it is there."""
@@ -110,8 +133,36 @@ class _Pane(QtWidgets.QWidget):
         scale = self._transform.determinant()
         if abs(scale) < SHARP_ZOOM**2:
             painter.setRenderHint(QtGui.QPainter.RenderHint.SmoothPixmapTransform)
-        painter.drawImage(QtCore.QRectF(*self._shown.box), self._image)
+        box = QtCore.QRectF(*self._shown.box)
+        if self._shown.label:
+            painter.setOpacity(FADED if self._faded else 1.0)
+        painter.drawImage(box, self._image)
+        if self._shown.label:
+            painter.setOpacity(1.0)
+            self._mark(painter, box)
         painter.end()
+
+    def _mark(self, painter: Any, box: Any) -> None:
+        """A dashed frame around the picture, and what it is, in a corner that can be seen."""
+        assert self._shown is not None
+        for colour, dashes in (("#000000", []), ("#ffffff", [4.0, 4.0])):
+            pen = QtGui.QPen(QtGui.QColor(colour), 1)
+            pen.setCosmetic(True)
+            if dashes:
+                pen.setDashPattern(dashes)
+            painter.setPen(pen)
+            painter.drawRect(box)
+        painter.resetTransform()
+        painter.setRenderHint(QtGui.QPainter.RenderHint.Antialiasing)
+        metrics, text = painter.fontMetrics(), self._shown.label
+        pad = metrics.height() // 3
+        tag = metrics.boundingRect(text).adjusted(-2 * pad, -pad, 2 * pad, pad)
+        tag.moveTopLeft(QtCore.QPoint(TAG_MARGIN_PX, TAG_MARGIN_PX))
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QtGui.QColor(0, 0, 0, 150))
+        painter.drawRoundedRect(tag, pad, pad)
+        painter.setPen(QtGui.QColor(255, 255, 255))
+        painter.drawText(tag, Qt.AlignmentFlag.AlignCenter, text)
 
 
 def _image(picture: Picture) -> Any:

@@ -6,9 +6,20 @@ from impasto_protocol.rasters import PixelFormat, bytes_per_pixel, row_size
 from impasto_studio.geometry import Box
 from impasto_studio.host import Picture
 
-from ..qt import QtCore, QtGui
+from ..qt import Qt, QtCore, QtGui
 
-__all__ = ["Buffer", "alpha_rows", "krita_rows", "rgba8_of_image", "rgba8_of_krita"]
+__all__ = [
+    "Buffer",
+    "alpha_rows",
+    "fitted_rows",
+    "image_of_gray",
+    "image_of_krita",
+    "image_of_picture",
+    "krita_rows",
+    "rgba8_of_image",
+    "rgba8_of_krita",
+    "stretched_rows",
+]
 
 _QT = {
     PixelFormat.RGB8: QtGui.QImage.Format.Format_RGB888,
@@ -49,6 +60,10 @@ class Buffer:
         """Hands the memory over, to be filled no more: copying 16 MiB would stall the UI for 10 ms."""
         return Picture(self.box.width, self.box.height, self.format, self._bytes)
 
+    def copy(self) -> Picture:
+        """As it is now; it may be filled further."""
+        return Picture(self.box.width, self.box.height, self.format, bytes(self._bytes))
+
 
 def rgba8_of_image(image: Any) -> Tuple[Any, Any]:
     """A QImage's pixels as R, G, B, A rows, and the QImage that must be kept while they are used."""
@@ -58,9 +73,38 @@ def rgba8_of_image(image: Any) -> Tuple[Any, Any]:
 
 def rgba8_of_krita(data: Any, width: int, height: int) -> Tuple[Any, Any]:
     """Krita's 8-bit B, G, R, A rows as R, G, B, A; and what must be kept while they are used."""
-    rows = bytes(data)
-    image = QtGui.QImage(rows, width, height, width * 4, QtGui.QImage.Format.Format_ARGB32)
-    return rgba8_of_image(image)
+    return rgba8_of_image(image_of_krita(data, width, height))
+
+
+def image_of_krita(data: Any, width: int, height: int) -> Any:
+    """Krita's 8-bit B, G, R, A rows as a QImage of its own memory."""
+    return QtGui.QImage(bytes(data), width, height, width * 4, QtGui.QImage.Format.Format_ARGB32).copy()
+
+
+def image_of_gray(data: bytes, width: int, height: int) -> Any:
+    """Rows of one byte a pixel as a QImage of its own memory."""
+    return QtGui.QImage(data, width, height, width, QtGui.QImage.Format.Format_Grayscale8).copy()
+
+
+def image_of_picture(picture: Picture) -> Any:
+    """A picture as a QImage of its own memory."""
+    row = row_size(picture.width, picture.format)
+    data = bytes(picture.pixels)
+    return QtGui.QImage(data, picture.width, picture.height, row, _QT[picture.format]).copy()
+
+
+def fitted_rows(image: Any, width: int, height: int, format: PixelFormat) -> Tuple[Any, Any]:
+    """A QImage scaled smoothly, as rows of RGBA8 or GRAY8, and what must be kept while they are used. Rows of
+    GRAY8 must be a multiple of four pixels wide."""
+    if (image.width(), image.height()) != (width, height):
+        image = image.scaled(
+            width,
+            height,
+            Qt.AspectRatioMode.IgnoreAspectRatio,
+            Qt.TransformationMode.SmoothTransformation,
+        )
+    ours = image.convertToFormat(_QT[format])
+    return _bytes(ours), ours
 
 
 def krita_rows(picture: Picture, top: int, rows: int, opaque: bool = False) -> Any:
@@ -78,6 +122,20 @@ def krita_rows(picture: Picture, top: int, rows: int, opaque: bool = False) -> A
     else:
         image = image.convertToFormat(QtGui.QImage.Format.Format_ARGB32)
     return QtCore.QByteArray(bytes(_bytes(image)))
+
+
+def stretched_rows(image: Any, width: int, height: int, top: int, rows: int) -> Any:
+    """Some rows of a QImage enlarged smoothly to this size, as a paint layer in sRGB wants them."""
+    formats = QtGui.QImage.Format
+    band = QtGui.QImage(width, rows, formats.Format_ARGB32_Premultiplied)
+    band.fill(0)
+    painter = QtGui.QPainter(band)
+    painter.setRenderHint(QtGui.QPainter.RenderHint.SmoothPixmapTransform)
+    painter.translate(0, -top)
+    painter.scale(width / image.width(), height / image.height())
+    painter.drawImage(0, 0, image)  # all of it: bands that are stretched by themselves would show their edges
+    painter.end()
+    return QtCore.QByteArray(bytes(_bytes(band.convertToFormat(formats.Format_ARGB32))))
 
 
 def alpha_rows(picture: Picture, top: int, rows: int) -> Any:

@@ -61,10 +61,16 @@ class Slices(QtCore.QObject):
         self._running.add(work)
         self._soon(work, 0)
 
+    def stop(self, steps: Steps[Any]) -> None:
+        """Neither of the two is called. Steps that are running this moment go on to their next pause."""
+        self._running = {work for work in self._running if work[0] is not steps}
+
     def _soon(self, work: Any, milliseconds: int) -> None:
         QtCore.QTimer.singleShot(milliseconds, lambda: self._go_on(work, None, None))
 
     def _go_on(self, work: Any, value: Any, error: Any) -> None:
+        if work not in self._running:
+            return
         steps, done, failed = work
         end = time.perf_counter() + BUDGET_S
         try:

@@ -8,7 +8,7 @@ from impasto_protocol import places
 
 from impasto_server.config import Config
 from impasto_server.front.app import serve
-from impasto_server.pool.channel import Run
+from impasto_server.pool.channel import LiveCommand, Run
 from impasto_server.pool.interface import PoolListener
 
 
@@ -22,6 +22,8 @@ class IdlePool:
     async def run(self, worker: int, command: Run) -> None: ...
 
     async def cancel(self, worker: int, job: str) -> None: ...
+
+    async def live(self, worker: int, command: LiveCommand) -> None: ...
 
     async def stop(self) -> None: ...
 

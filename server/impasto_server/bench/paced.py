@@ -8,19 +8,19 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from impasto_protocol import places
-from impasto_protocol.messages import GenerateRequest, LayerInfo, ModelInfo, Recipe
+from impasto_protocol.messages import GenerateRequest, LayerInfo, LiveRequest, ModelInfo, Recipe
 from impasto_protocol.rasters import PixelFormat
 
 from impasto_server.config import Config
-from impasto_server.engine.interface import Input, Layer, StepGate
+from impasto_server.engine.interface import Input, Layer, LiveFrame, LiveSitting, Raster, StepGate
 
-__all__ = ["PAINTED", "PacedEngine", "serve_with"]
+__all__ = ["PAINTED", "PacedEngine", "PacedSitting", "serve_with"]
 
 PAINTED = "painted.txt"  # in the home: one line for each time a job was painted to its end, its seed
 STEPS, STEP_S, SIDE = 5, 0.03, 64
@@ -34,7 +34,7 @@ class PacedEngine:
     home: Path
 
     def models(self) -> list[ModelInfo]:
-        return [ModelInfo("paced", "Paced", "none", SIDE, STEPS, 1.0, ("text",))]
+        return [ModelInfo("paced", "Paced", "none", SIDE, STEPS, 1.0, ("text", "live"))]
 
     def generate(
         self,
@@ -58,6 +58,32 @@ class PacedEngine:
         layer = Layer(LayerInfo("paced", 0, 0, SIDE, SIDE, PixelFormat.RGB8, recipe), pixels)
         gate.deliver(layer)
         return [layer]
+
+    def sit(self, request: LiveRequest, loading: Callable[[], None]) -> LiveSitting:
+        return PacedSitting()
+
+
+class PacedSitting:
+    """Implements `interface.LiveSitting`: steps as long as a job's, then the picture with its colours
+    inverted."""
+
+    def paint(
+        self,
+        image: Raster,
+        mask: Raster | None,
+        controls: Sequence[Raster],
+        keep_on: Callable[[int, int], bool],
+        *,
+        refined: bool = False,
+    ) -> LiveFrame | None:
+        begin = time.perf_counter()
+        for step in range(STEPS):
+            if not keep_on(step, STEPS):
+                return None
+            time.sleep(STEP_S)
+        sampled_ms = 1000.0 * (time.perf_counter() - begin)
+        inverted = np.ascontiguousarray(255 - image[:, :, :3])
+        return LiveFrame(inverted, {"sampling": sampled_ms})
 
 
 def serve_with(engine: str) -> None:

@@ -19,12 +19,14 @@ START_S = 60.0
 _STOP_S = 15.0
 
 
-def environment(home: Path) -> dict[str, str]:
-    """This home, and one thread for torch: two would mostly measure how they wait for each other."""
-    return {**os.environ, "IMPASTO_HOME": str(home), "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+def environment(home: Path, threads: int | None = 1) -> dict[str, str]:
+    """This home, and so many threads for torch, None: as many as it takes by itself. Of a tiny model two
+    would mostly measure how they wait for each other."""
+    count = {} if threads is None else {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
+    return {**os.environ, "IMPASTO_HOME": str(home), **count}
 
 
-def launch(module: str, home: Path, *arguments: str) -> subprocess.Popen[bytes]:
+def launch(module: str, home: Path, *arguments: str, threads: int | None = 1) -> subprocess.Popen[bytes]:
     """Starts `python -m module` with this home. What it says goes to `home/bench.log`."""
     with (home / "bench.log").open("ab") as log:
         return subprocess.Popen(  # noqa: S603  our own modules
@@ -32,7 +34,7 @@ def launch(module: str, home: Path, *arguments: str) -> subprocess.Popen[bytes]:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env=environment(home),
+            env=environment(home, threads),
         )
 
 
@@ -51,8 +53,10 @@ def until_listening(home: Path, process: subprocess.Popen[bytes], interval_s: fl
 
 
 @contextmanager
-def running(module: str, home: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-    process = launch(module, home, *arguments)
+def running(
+    module: str, home: Path, *arguments: str, threads: int | None = 1
+) -> Iterator[subprocess.Popen[bytes]]:
+    process = launch(module, home, *arguments, threads=threads)
     try:
         until_listening(home, process)
         yield process

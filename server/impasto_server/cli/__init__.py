@@ -26,6 +26,7 @@ BAD_REQUEST, NO_SERVER, FAILED, INTERRUPTED = 2, 3, 4, 130
 COMMANDS: Mapping[str, str] = {
     "serve": "run the server in this terminal",
     "generate": "paint a picture: from words, over a picture, or inside a mask",
+    "live": "watch a picture that is being painted, and paint previews of it",
     "control-map": "make a picture's edges or scribble, for --control of `generate`",
     "demo": "inpaint a photograph that comes with Impasto, and check the result",
     "replay": "paint a PNG of Impasto's again, to the same bytes",
@@ -35,7 +36,7 @@ COMMANDS: Mapping[str, str] = {
     "pocket": "write the model card of the embedded model",
     "doctor": "check this machine, and say what to do about each problem",
     "stop": "stop the server",
-    "bench": "measure the wire, the overhead of a job, or the start after a crash",
+    "bench": "measure the wire, the overhead of a job, live previews, or the start after a crash",
 }
 
 

@@ -122,6 +122,19 @@ class LoadedModel:
         for part in at_work:
             move(part, self.device)
 
+    def embedded(
+        self, tier: Tier, prompt: str, negative: str, guidance: float, adaptation: Adaptation
+    ) -> dict[str, Any]:
+        """The prompts as keyword arguments of the pipelines' call; new ones pass the text encoder."""
+
+        def read() -> dict[str, Any]:
+            self.set_up(tier, "text_encoder", adaptation)
+            with torch.no_grad():
+                return self.source.family.embed(self.components, prompt, negative, guidance, self.device)
+
+        # All that the embeddings depend on: the rungs of the ladder leave the text encoder as it is.
+        return self.prompts.get((prompt, negative, guidance > 1.0, adaptation.reading), read)
+
     def _at_work(self, module: str, adaptation: Adaptation) -> tuple[Any, ...]:
         """Denoiser and ControlNets take turns at each step: they are on the device together."""
         if module in (CONTROLNET, self.source.family.denoiser):

@@ -184,16 +184,9 @@ class Painting:
 
     def _embedded(self) -> dict[str, Any]:
         def work() -> dict[str, Any]:
-            self._set_up("text_encoder")
-            family = self.model.source.family
-            with torch.no_grad():
-                return family.embed(
-                    self.model.components, self.prompt, self.negative, self.guidance, self.model.device
-                )
+            return self.model.embedded(self.tier, self.prompt, self.negative, self.guidance, self.adaptation)
 
-        # All that the embeddings depend on: the rungs of the ladder leave the text encoder as it is.
-        key = (self.prompt, self.negative, self.guidance > 1.0, self.adaptation.reading)
-        return self.model.prompts.get(key, lambda: self._attempt(work, "reading the prompt"))
+        return self._attempt(work, "reading the prompt")
 
     def _attempt(self, work: Callable[[], Result], what: str) -> Result:
         return attempt(work, self._step_down, what)

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 import psutil
 import torch
@@ -16,10 +16,8 @@ from impasto_protocol.messages import GenerateRequest
 from impasto_server.engine import loading
 from impasto_server.engine.adapters import Adaptation, LoadedLora, LoadedNet
 from impasto_server.engine.gate_hooks import JobStack
-from impasto_server.engine.interface import StepGate
 from impasto_server.engine.loading import LoadedModel
 from impasto_server.engine.memory import release_cached
-from impasto_server.engine.painting import Painting
 from impasto_server.models.catalogue import Catalogue
 from impasto_server.models.folder import ModelFolder, PartFolder
 from impasto_server.models.lora_file import LoraFile
@@ -31,6 +29,17 @@ T = TypeVar("T")
 _SHARE = 0.5
 
 
+@runtime_checkable
+class Borrower(Protocol):
+    """Who works with a model; all that is on the `JobStack`."""
+
+    @property
+    def model(self) -> LoadedModel: ...
+
+    @property
+    def adaptation(self) -> Adaptation: ...
+
+
 @dataclass(eq=False)
 class Shelf:
     """One for all jobs of an engine. models: by digest, least recently used first."""
@@ -40,19 +49,21 @@ class Shelf:
     stack: JobStack
     models: OrderedDict[str, LoadedModel] = field(default_factory=OrderedDict)
 
-    def model(self, source: ModelFolder, gate: StepGate) -> LoadedModel:
-        """Raises `BadModel`, `OutOfMemory`."""
+    def model(self, source: ModelFolder, announce: Callable[[], None]) -> LoadedModel:
+        """`announce` is called if it has to be read first. Raises `BadModel`, `OutOfMemory`."""
         digest = self.catalogue.digest(source)
         model = self.models.get(digest)
         if model is None:
-            gate.report("loading")
+            announce()
             self._make_room(source.weight_values)
             model = self._with_room(lambda: loading.load(source, digest, self.device, self.stack))
             self.models[digest] = model
         self.models.move_to_end(digest)
         return model
 
-    def adaptation(self, model: LoadedModel, request: GenerateRequest, gate: StepGate) -> Adaptation:
+    def adaptation(
+        self, model: LoadedModel, request: GenerateRequest, announce: Callable[[], None]
+    ) -> Adaptation:
         """The ControlNets and LoRAs of a request with every choice made, loaded; those of strength 0 are as
         if they were not there. Raises `UnknownModel`, `BadModel`, `OutOfMemory`."""
         find, source = self.catalogue.adapters, model.source
@@ -64,25 +75,33 @@ class Shelf:
             return Adaptation()
         found: dict[str, PartFolder | LoraFile] = {role: (nets | files)[role] for role in (*kinds, *names)}
         digests = {role: find.digest(one) for role, one in found.items()}
-        self._provide(model, found, digests, gate)
+        self._provide(model, found, digests, announce)
         used = tuple(model.adapters.nets[digests[role]] for role in kinds)
         worn = tuple((model.adapters.loras[digests[role]], strength) for role, strength in names.items())
         more = sum(one.weight_values for one in set(used)) + sum(lora.weight_values for lora, _ in worn)
         return Adaptation(used, worn, digests, not loading.fits(source, self.device, more))
+
+    def holds(self, borrower: Borrower) -> bool:
+        """Whether all of it is still loaded."""
+        model = borrower.model
+        held = {**model.adapters.nets, **model.adapters.loras}
+        return self.models.get(model.digest) is model and all(
+            digest in held for digest in borrower.adaptation.digests.values()
+        )
 
     def _provide(
         self,
         model: LoadedModel,
         found: dict[str, PartFolder | LoraFile],
         digests: dict[str, str],
-        gate: StepGate,
+        announce: Callable[[], None],
     ) -> None:
         """Loads what is not there yet."""
         held = model.adapters
         missing = {digests[role]: one for role, one in found.items()}
         missing = {k: one for k, one in missing.items() if k not in held.nets and k not in held.loras}
         if missing:
-            gate.report("loading")
+            announce()
             self._make_room(sum(one.weight_values for one in missing.values()), model, digests.values())
         for digest, one in missing.items():
             if isinstance(one, LoraFile):
@@ -130,11 +149,11 @@ class Shelf:
             release_cached()
 
     def _in_use(self) -> list[LoadedModel]:
-        return [job.model for job in self.stack.jobs if isinstance(job, Painting)]
+        return [job.model for job in self.stack.jobs if isinstance(job, Borrower)]
 
     def _needed(self, model: LoadedModel, more: Collection[str]) -> set[str]:
         """Digests of the adapters that jobs in progress use on this model."""
-        jobs = [job for job in self.stack.jobs if isinstance(job, Painting) and job.model is model]
+        jobs = [job for job in self.stack.jobs if isinstance(job, Borrower) and job.model is model]
         return {*more, *(digest for job in jobs for digest in job.adaptation.digests.values())}
 
 

@@ -56,7 +56,7 @@ class Family(Protocol):
 
     @property
     def capabilities(self) -> tuple[str, ...]:
-        """Of: text, image, mask, control, lora, upscale."""
+        """Of: text, image, mask, control, lora, upscale, live."""
         ...
 
     @property
@@ -126,6 +126,15 @@ class Family(Protocol):
         self, components: Components, prompt: str, negative: str, guidance: float, device: str
     ) -> dict[str, Any]:
         """The prompts as keyword arguments of the pipelines' call."""
+        ...
+
+    def conditioning(
+        self, components: Components, embedded: Mapping[str, Any], guidance: float, size: tuple[int, int]
+    ) -> dict[str, Any]:
+        """What `embed` returned for this guidance, as keyword arguments of the forward of the denoiser and of
+        its ControlNets, for a picture of `size` (width, height): tensors, nested in dicts. Two of a batch
+        where the guidance needs both: without the prompt, with it.
+        """
         ...
 
     def text_pipeline(self, components: Components, scheduler: Any, hints: Sequence[Hint] = ()) -> Any:

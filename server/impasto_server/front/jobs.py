@@ -74,7 +74,7 @@ from impasto_server.pool.channel import (
     Run,
     StoredLayer,
 )
-from impasto_server.pool.interface import WorkerPool
+from impasto_server.pool.interface import Listeners, PoolListener, WorkerPool
 
 __all__ = ["Deliver", "Inputs", "JobDesk", "Subscription"]
 
@@ -176,13 +176,14 @@ class JobDesk:
 
     # ── life ─────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def start(self) -> None:
-        """Opens the journal, queues again what a crash interrupted, starts the pool. Raises `DiskFull`."""
+    async def start(self, *others: PoolListener) -> None:
+        """Opens the journal, queues again what a crash interrupted, starts the pool, to which `others` listen
+        as well. Raises `DiskFull`."""
         await self._journal.open()
         for record in await self._journal.resume():
             self._unfinished[record.number] = _Unfinished(record)
             self._enqueue(record)
-        await self._pool.start(self)
+        await self._pool.start(Listeners(self, *others))
         self._house = self._spawn(self._keep_house())
 
     async def stop(self) -> None:

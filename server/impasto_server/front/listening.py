@@ -18,8 +18,10 @@ from impasto_protocol.errors import PortTaken
 from impasto_server import __version__
 from impasto_server.config import Config
 from impasto_server.front.auth import ServerInfo, harden, make_guard, new_token, publish, withdraw
-from impasto_server.front.connection import Connection, Desk, Services
+from impasto_server.front.connection import Connection, Services
 from impasto_server.front.gate import ADMISSION_S, Gate
+from impasto_server.front.job_messages import Desk
+from impasto_server.front.live_desk import LiveDesk
 from impasto_server.front.sharing import sweep_dead
 from impasto_server.front.wire import WebSocketWire
 
@@ -123,13 +125,15 @@ def bind(config: Config) -> socket.socket:
 
 
 @asynccontextmanager
-async def listening(config: Config, desk: Desk, listener: socket.socket) -> AsyncIterator[ServerInfo]:
+async def listening(
+    config: Config, desk: Desk, live: LiveDesk, listener: socket.socket
+) -> AsyncIterator[ServerInfo]:
     """Answers on `listener` while the context lasts; clients find the server by `server.json` in its home."""
     host, port = listener.getsockname()[:2]
     info = ServerInfo(host=host, port=port, pid=os.getpid(), version=__version__, token=new_token())
     shared_folder = places.shared_folder(config.home)
     await asyncio.to_thread(sweep_dead, shared_folder)
-    front = Front(Services(desk, config.limits, __version__, shared_folder))
+    front = Front(Services(desk, live, config.limits, __version__, shared_folder))
     runner = web.AppRunner(make_app(front, info), **_HTTP_LIMITS)
     await runner.setup()
     assert runner.server is not None

@@ -1,10 +1,10 @@
-"""What a client may ask for: the checks that need no engine, made before a job is accepted."""
+"""What a client may ask for: the checks that need no engine, made before anything is accepted."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from impasto_protocol.errors import BadImage, BadValue, EmptyMask, EmptyPrompt, SizeMismatch, UnknownModel
 from impasto_protocol.messages import (
@@ -12,9 +12,13 @@ from impasto_protocol.messages import (
     NOTE_BYTES,
     THUMBNAIL_PX,
     URGENCIES,
+    Control,
     GenerateRequest,
     InputRef,
     Limits,
+    LiveControl,
+    LiveRequest,
+    Lora,
     ModelInfo,
     Pixels,
     Submit,
@@ -23,7 +27,16 @@ from impasto_protocol.rasters import PixelFormat, raster_size
 
 from impasto_server.controls import check_kind
 
-__all__ = ["check_inputs", "check_model", "check_note", "check_submit", "check_thumbnail"]
+__all__ = [
+    "check_inputs",
+    "check_live",
+    "check_live_model",
+    "check_live_pictures",
+    "check_model",
+    "check_note",
+    "check_submit",
+    "check_thumbnail",
+]
 
 Picture = Pixels | InputRef
 
@@ -37,6 +50,9 @@ MOST_LORA = 4.0
 MOST_NAMED = 12  # of what there is, in a sentence
 LONGEST_QUOTE = 60
 LONGEST_NAME = 200  # of a kind or a LoRA
+LONGEST_ID = 64  # characters of a live session's name
+MOST_LIVE_PX = 2048  # of a preview's longer side: three bytes a pixel have to fit a channel frame
+_LIVE_FORMATS = (PixelFormat.RGB8, PixelFormat.RGBA8)
 _IMAGE_FORMATS = (PixelFormat.RGB8, PixelFormat.RGBA8, PixelFormat.RGBA16)
 _CONTROL_FORMATS = (*_IMAGE_FORMATS, PixelFormat.GRAY8, PixelFormat.GRAY16, PixelFormat.DEPTH32F)
 
@@ -48,8 +64,7 @@ def check_submit(submit: Submit, limits: Limits) -> None:
     _demand(submit.urgency in URGENCIES, f"Urgency must be one of {', '.join(URGENCIES)}.")
     check_note(submit.note)
     _demand(request.fill in ("", *FILL_MODES), f"Fill must be one of {', '.join(FILL_MODES)}.")
-    for name, text in (("prompt", request.prompt), ("negative prompt", request.negative)):
-        _demand(len(text) <= LONGEST_PROMPT, f"The {name} is longer than {LONGEST_PROMPT} characters.")
+    _check_words(request)
     for name, side in (("width", request.width), ("height", request.height)):
         _demand(
             side == 0 or SMALLEST_PX <= side <= limits.canvas_px,
@@ -61,13 +76,10 @@ def check_submit(submit: Submit, limits: Limits) -> None:
     _demand(
         1 <= request.takes <= limits.takes, f"Takes must be from 1 to {limits.takes}, not {request.takes}."
     )
-    _demand(
-        math.isfinite(request.guidance) and request.guidance <= MOST_GUIDANCE,
-        f"Guidance must be from 0 to {MOST_GUIDANCE:.0f}, not {request.guidance}.",
-    )
-    _demand(0.0 <= request.strength <= 1.0, f"Strength must be from 0 to 1, not {request.strength}.")
     _demand(request.seed + request.takes - 1 <= LAST_SEED, "The seed is too large. Choose one below 2^63.")
-    _check_adapters(request, limits)
+    _check_adapters(request.controls, request.loras, limits)
+    for control in request.controls:
+        _demand(control.image is not None, f"The control “{control.kind}” needs an image. Send it too.")
     if request.make_map:
         check_kind(request.make_map)
         _demand(request.image is not None, "A control map is made from a picture. Send the picture as well.")
@@ -94,13 +106,39 @@ def check_thumbnail(longest_px: int) -> None:
     )
 
 
-def _check_adapters(request: GenerateRequest, limits: Limits) -> None:
-    controls, loras = request.controls, request.loras
+def check_live(live: str, request: LiveRequest, limits: Limits) -> None:
+    """The words and numbers of a live session. Raises `BadValue`."""
+    _demand(1 <= len(live) <= LONGEST_ID, f"The name of a live session has 1 to {LONGEST_ID} characters.")
+    _check_words(request)
+    _demand(
+        request.longest_px == 0 or SMALLEST_PX <= request.longest_px <= MOST_LIVE_PX,
+        f"A live preview's longer side must be from {SMALLEST_PX} to {MOST_LIVE_PX} pixels, "
+        f"not {request.longest_px}.",
+    )
+    for name, steps, least in (("Steps", request.steps, 0), ("Refining", request.refine_steps, -1)):
+        _demand(
+            least <= steps <= limits.steps, f"{name} must take from 1 to {limits.steps} steps, not {steps}."
+        )
+    _demand(0 <= request.seed <= LAST_SEED, "The seed must be from 0 to 2^63 - 1.")
+    _check_adapters(request.controls, request.loras, limits)
+
+
+def _check_words(request: GenerateRequest | LiveRequest) -> None:
+    """What a job and a live session have in common."""
+    for name, text in (("prompt", request.prompt), ("negative prompt", request.negative)):
+        _demand(len(text) <= LONGEST_PROMPT, f"The {name} is longer than {LONGEST_PROMPT} characters.")
+    _demand(
+        math.isfinite(request.guidance) and request.guidance <= MOST_GUIDANCE,
+        f"Guidance must be from 0 to {MOST_GUIDANCE:.0f}, not {request.guidance}.",
+    )
+    _demand(0.0 <= request.strength <= 1.0, f"Strength must be from 0 to 1, not {request.strength}.")
+
+
+def _check_adapters(controls: Sequence[Control | LiveControl], loras: Sequence[Lora], limits: Limits) -> None:
     for what, held, most in (("controls", controls, limits.controls), ("LoRAs", loras, limits.loras)):
         _demand(len(held) <= most, f"A picture may have {most} {what} at most, not {len(held)}.")
     for control in controls:
         _demand(1 <= len(control.kind) <= LONGEST_NAME, "A control needs the name of its kind.")
-        _demand(control.image is not None, f"The control “{control.kind}” needs an image. Send it too.")
         _demand(
             0.0 <= control.strength <= MOST_CONTROL,
             f"The strength of “{control.kind}” must be from 0 to {MOST_CONTROL:.0f}, not {control.strength}.",
@@ -124,8 +162,22 @@ def _check_adapters(request: GenerateRequest, limits: Limits) -> None:
 def check_model(request: GenerateRequest, models: tuple[ModelInfo, ...]) -> None:
     """Raises `UnknownModel`. While no worker has said what there is, `models` is empty; the engine checks.
     A control map needs no model."""
-    if not models or request.make_map:
+    if models and not request.make_map:
+        _chosen(request, models)
+
+
+def check_live_model(request: LiveRequest, models: tuple[ModelInfo, ...]) -> None:
+    """Raises `UnknownModel`, also for one that is too slow for live previews. See `check_model`."""
+    if not models:
         return
+    chosen = _chosen(request, models)
+    if "live" not in chosen.capabilities:
+        there = ", ".join(sorted(model.title for model in models if "live" in model.capabilities))
+        advice = f"Choose one that can: {there}." if there else "No model here can."
+        raise UnknownModel(f"“{chosen.title}” cannot paint live previews. {advice}")
+
+
+def _chosen(request: GenerateRequest | LiveRequest, models: tuple[ModelInfo, ...]) -> ModelInfo:
     chosen = next((model for model in models if model.model == request.model), None)
     if chosen is None:
         names = ", ".join(sorted(model.model for model in models))
@@ -141,6 +193,7 @@ def check_model(request: GenerateRequest, models: tuple[ModelInfo, ...]) -> None
                 f"“{chosen.title}” has no {what} “{missing[:LONGEST_QUOTE]}”. {there} Put one that was made "
                 f"for this kind of model into {folder}/ in Impasto's folder."
             )
+    return chosen
 
 
 def check_inputs(request: GenerateRequest, pictures: Mapping[str, Picture], limits: Limits) -> None:
@@ -156,13 +209,32 @@ def check_inputs(request: GenerateRequest, pictures: Mapping[str, Picture], limi
     if mask is None or image is None:
         return
     _check_picture("mask", mask, (PixelFormat.GRAY8,), limits)
-    if (mask.width, mask.height) != (image.width, image.height):
-        raise SizeMismatch(
-            f"The mask is {mask.width}×{mask.height} pixels and the image {image.width}×{image.height}. "
-            "Make them the same size."
-        )
+    _check_size("mask", mask, image.width, image.height)
     if isinstance(mask, Pixels) and mask.data is not None and bytes(mask.data).count(0) == len(mask.data):
         raise EmptyMask("The mask is empty, so there is nothing to repaint. Select the part to change.")
+
+
+def check_live_pictures(request: LiveRequest, pictures: Mapping[str, Pixels], limits: Limits) -> None:
+    """The canvases of a live session, by the roles of a job's pictures. Raises `BadImage`, `SizeMismatch`."""
+    image, mask = pictures["image"], pictures.get("mask")
+    _check_picture("picture", image, _LIVE_FORMATS, limits)
+    if min(image.width, image.height) < SMALLEST_PX:
+        raise BadImage(f"A picture for live previews has at least {SMALLEST_PX} pixels on each side.")
+    if mask is not None:
+        _check_picture("mask", mask, (PixelFormat.GRAY8,), limits)
+        _check_size("mask", mask, image.width, image.height)
+    for number, control in enumerate(request.controls, 1):
+        picture = pictures[f"control {number}"]
+        _check_picture(f"“{control.kind}” image", picture, _CONTROL_FORMATS, limits)
+        _check_size(f"“{control.kind}” image", picture, image.width, image.height)
+
+
+def _check_size(name: str, picture: Picture, width: int, height: int) -> None:
+    if (picture.width, picture.height) != (width, height):
+        raise SizeMismatch(
+            f"The {name} is {picture.width}×{picture.height} pixels and the picture {width}×{height}. "
+            "Make them the same size."
+        )
 
 
 def _check_controls(request: GenerateRequest, pictures: Mapping[str, Picture], limits: Limits) -> None:
@@ -173,11 +245,7 @@ def _check_controls(request: GenerateRequest, pictures: Mapping[str, Picture], l
         picture = pictures[f"control {number}"]
         _check_picture(f"“{control.kind}” image", picture, _CONTROL_FORMATS, limits)
         width, height = width or picture.width, height or picture.height
-        if (picture.width, picture.height) != (width, height):
-            raise SizeMismatch(
-                f"The “{control.kind}” image is {picture.width}×{picture.height} pixels and the picture "
-                f"{width}×{height}. Make them the same size."
-            )
+        _check_size(f"“{control.kind}” image", picture, width, height)
 
 
 def _check_picture(name: str, picture: Picture, formats: tuple[PixelFormat, ...], limits: Limits) -> None:

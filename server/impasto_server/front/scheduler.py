@@ -1,12 +1,13 @@
 """Which job runs next, and where. Pure: no threads, no files, no torch; the clock comes from outside.
 
-    live > interactive > batch    but a class that has waited `patience_s` for a turn gets the next one
-    clients of one class          whoever has used the device least goes first (start-time fair queuing,
-                                  Goyal, Vin and Cheng 1996, with measured device seconds)
-    jobs of one client            in the order of acceptance
-    every worker busy             a job may be put on top of a less urgent one, which then waits in its step
-                                  gate; urgency on one worker rises strictly, so at most three jobs nest
-    live                          one slot per client: a newer input takes the place of one still waiting
+    interactive > batch     but a class that has waited `patience_s` for a turn gets the next one
+    clients of one class    whoever has used the device least goes first (start-time fair queuing, Goyal, Vin
+                            and Cheng 1996, with measured device seconds)
+    jobs of one client      in the order of acceptance
+    every worker busy       a job may be put on top of a less urgent one, which then waits in its step gate;
+                            urgency on one worker rises strictly, so at most two jobs nest
+    live previews           are no jobs: workers paint them between the steps of any (worker/live.py), and the
+                            time they take is charged here
 
 The turn out of patience is all that a flooded class needs: once begun, a job is disturbed as before, but its
 step gate lets it do a step after each disturbance. So batch always gets on, and never makes an artist wait
@@ -30,7 +31,6 @@ MEMORY = 0.8  # weight of the past in the running mean of device times
 class Urgency(IntEnum):
     BATCH = 0
     INTERACTIVE = 1
-    LIVE = 2
 
 
 @dataclass(frozen=True)
@@ -84,18 +84,18 @@ class Scheduler:
 
     # ── what the desk tells ──────────────────────────────────────────────────────────────────────────────
 
-    def add(self, job: int, client: str, urgency: Urgency) -> int | None:
-        """Queues a job. Returns the waiting live job of the same client whose place it takes, if any."""
+    def add(self, job: int, client: str, urgency: Urgency) -> None:
+        """Queues a job."""
         if job in self._waiting or self.worker_of(job) is not None:
             raise ValueError(f"job {job} is here already")
-        if not self._is_active(client):
-            # Idleness earns no credit: who comes back stands level with whoever is served now.
-            self._used_s[client] = max(self._used_s.get(client, 0.0), self._now_s)
-        replaced = self._live_slot(client) if urgency is Urgency.LIVE else None
-        if replaced is not None:
-            del self._waiting[replaced]
+        self._welcome(client)
         self._waiting[job] = _Waiting(job, client, urgency, self._clock())
-        return replaced
+
+    def charge(self, client: str, device_s: float) -> None:
+        """The client has had live previews painted for `device_s`."""
+        self._welcome(client)
+        self._used_s[client] += device_s
+        self._tidy(client)
 
     def remove(self, job: int) -> bool:
         """Takes a waiting job out of the queue. False if it does not wait."""
@@ -207,11 +207,10 @@ class Scheduler:
         """How many jobs are on workers, waiting in gates included."""
         return sum(len(worker.stack) for worker in self._workers)
 
-    def _live_slot(self, client: str) -> int | None:
-        for waiting in self._waiting.values():
-            if waiting.client == client and waiting.urgency is Urgency.LIVE:
-                return waiting.job
-        return None
+    def _welcome(self, client: str) -> None:
+        """Idleness earns no credit: who comes back stands level with whoever is served now."""
+        if not self._is_active(client):
+            self._used_s[client] = max(self._used_s.get(client, 0.0), self._now_s)
 
     def _is_active(self, client: str) -> bool:
         return any(waiting.client == client for waiting in self._waiting.values()) or any(

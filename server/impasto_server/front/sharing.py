@@ -47,13 +47,20 @@ class Sharing:
         else:
             self._pool.release(name)
 
-    async def lend(self, data: bytes | memoryview) -> SharedBytes | None:
+    @property
+    def proven(self) -> bool:
+        """Whether the client has shown that it reads there."""
+        return self._proven
+
+    def lend_now(self, data: bytes | memoryview) -> SharedBytes | None:
         """Puts bytes where the client can read them. None: send them in the frame."""
-        if not self._proven or len(data) < WORTH_SHARING:
-            return None
+        return self._pool.lend(data) if self._proven and len(data) >= WORTH_SHARING else None
+
+    async def lend(self, data: bytes | memoryview) -> SharedBytes | None:
+        """Like `lend_now`; much of it on a thread."""
         if len(data) <= INLINE_BYTES:
-            return self._pool.lend(data)
-        return await asyncio.to_thread(self._pool.lend, data)
+            return self.lend_now(data)
+        return await asyncio.to_thread(self.lend_now, data)
 
     def check(self, shared: SharedBytes) -> None:
         """Raises `MalformedFrame` if a client's segment is not there, or is not what it said."""

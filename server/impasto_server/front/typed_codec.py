@@ -28,6 +28,7 @@ from impasto_protocol.messages import (
     ClientMessage,
     InputPixels,
     LayerPixels,
+    LivePreview,
     ServerMessage,
     ThumbnailPixels,
 )
@@ -153,6 +154,7 @@ class Target(Struct, frozen=True, gc=False):
     request: int | None = None
     job: Annotated[str, msgspec.Meta(max_length=64)] | None = None
     canvas: Annotated[str, msgspec.Meta(max_length=64)] | None = None
+    live: Annotated[str, msgspec.Meta(max_length=64)] | None = None
 
 
 _decode = msgspec.msgpack.Decoder(_CLIENT_UNION).decode
@@ -214,17 +216,18 @@ def encode(message: ServerMessage) -> bytes:
 
 
 def encode_parts(
-    message: CanvasPixels | LayerPixels | ThumbnailPixels | InputPixels,
+    message: CanvasPixels | LayerPixels | ThumbnailPixels | InputPixels | LivePreview,
 ) -> tuple[bytes, memoryview]:
     """A frame in two parts, to be sent one after the other: what stands before the pixels, and the pixels.
 
     The second part is a view of `message.pixels.data`, which must not change until it has been sent. Saves a
     copy of the picture, which costs more than all the rest of an answer (0.9 ms for 3 MiB of fresh memory).
     """
-    data = message.pixels.data
-    if data is None:
+    pixels = message.pixels
+    if pixels is None or pixels.data is None:
         return encode(message), memoryview(b"")
-    hollow = dataclasses.replace(message, pixels=dataclasses.replace(message.pixels, data=b""))
+    data = pixels.data
+    hollow = dataclasses.replace(message, pixels=dataclasses.replace(pixels, data=b""))
     head = encode(hollow)
     # `pixels` is the last field of these messages, and `data` the last of Pixels that is not left out.
     if not head.endswith(_EMPTY_BIN):

@@ -43,7 +43,9 @@ class CancelRun(Command, frozen=True, tag="cancel"):
 
 
 class OpenLive(Command, frozen=True, tag="open-live"):
-    """A live session begins on this worker, or goes on with another request."""
+    """A live session begins on this worker, or goes on with another request; then an input that still waits
+    is dropped, because it was made for the request before.
+    """
 
     live: int  # unique in the server's life
     client: str  # clients share the device's time
@@ -58,6 +60,7 @@ class FeedLive(Command, frozen=True, tag="feed-live"):
     image: Pixels
     mask: Pixels | None = None
     controls: tuple[Pixels, ...] = ()  # in the order of the request's
+    sequence: int = 0  # at which the picture's canvas stood; comes back with the preview
     at_s: float = 0.0  # time.monotonic() when it came to the front
 
 
@@ -138,6 +141,8 @@ class LivePainted(Event, frozen=True, tag="live-painted"):
     refined: bool = False
     wasted_steps: int = 0
     stages: dict[str, float] = {}
+    sequence: int = 0  # `FeedLive.sequence`
+    at_s: float = 0.0  # time.monotonic() when it was painted
 
 
 class LiveFailed(Event, frozen=True, tag="live-failed"):
@@ -191,7 +196,8 @@ class _EndedRecord(Ended, frozen=True, tag="ended"):
         )
 
 
-encode = msgspec.msgpack.Encoder().encode
+_encoder = msgspec.msgpack.Encoder()
+encode = _encoder.encode
 _decode_command = msgspec.msgpack.Decoder(_RunRecord | CancelRun | LiveCommand | Stop).decode
 _decode_event = msgspec.msgpack.Decoder(
     Ready | Progress | _PaintedRecord | _EndedRecord | LiveEvent | ModelsChanged
@@ -216,9 +222,12 @@ def decode_layers(record: bytes) -> list[StoredLayer]:
     return [layer.plain() for layer in _decode_layers(record)]
 
 
-def frame(message: Command | Event) -> bytes:
+def frame(message: Command | Event) -> bytearray:
     """One length-prefixed frame. ValueError if it is longer than the other side would accept."""
-    body = encode(message)
-    if len(body) > MAX_FRAME_BYTES:
-        raise ValueError(f"a channel frame of {len(body)} bytes is over {MAX_FRAME_BYTES}")
-    return len(body).to_bytes(LENGTH_BYTES, "little") + body
+    whole = bytearray(LENGTH_BYTES)
+    _encoder.encode_into(message, whole, LENGTH_BYTES)  # pixels are copied here, and nowhere else
+    size = len(whole) - LENGTH_BYTES
+    if size > MAX_FRAME_BYTES:
+        raise ValueError(f"a channel frame of {size} bytes is over {MAX_FRAME_BYTES}")
+    whole[:LENGTH_BYTES] = size.to_bytes(LENGTH_BYTES, "little")
+    return whole

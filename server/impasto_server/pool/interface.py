@@ -17,6 +17,22 @@ class PoolListener(Protocol):
         ...
 
 
+class Listeners:
+    """Several listeners as one: each hears everything, one after the other, and passes over what is not for
+    it."""
+
+    def __init__(self, *listeners: PoolListener) -> None:
+        self._listeners = listeners
+
+    async def worker_event(self, worker: int, event: Event) -> None:
+        for listener in self._listeners:
+            await listener.worker_event(worker, event)
+
+    async def worker_lost(self, worker: int, unfinished: tuple[str, ...]) -> None:
+        for listener in self._listeners:
+            await listener.worker_lost(worker, unfinished)
+
+
 class WorkerPool(Protocol):
     """Worker numbers run from 0 to `size - 1` and stay the same over restarts."""
 
@@ -40,4 +56,4 @@ class WorkerPool(Protocol):
         ...
 
 
-__all__ = ["PoolListener", "WorkerPool"]
+__all__ = ["Listeners", "PoolListener", "WorkerPool"]

@@ -26,6 +26,8 @@ from impasto_server.pool.channel import (
     CancelRun,
     Command,
     Ended,
+    FeedLive,
+    LiveCommand,
     Run,
     Stop,
     WorkerEvent,
@@ -64,6 +66,8 @@ class _Seat:
     device: str
     process: asyncio.subprocess.Process | None = None
     jobs: list[str] = field(default_factory=list)  # handed over and not ended
+    held: dict[int, FeedLive] = field(default_factory=dict)  # newest live inputs, until the pipe has room
+    catching_up: asyncio.Task[None] | None = None  # hands them over
     deaths: int = 0  # since a job last ended
 
 
@@ -108,6 +112,21 @@ class LocalPool:
     async def cancel(self, worker: int, job: str) -> None:
         await self._tell(self._seats[worker], CancelRun(job))
 
+    async def live(self, worker: int, command: LiveCommand) -> None:
+        """Never waits. An input that finds the pipe full is held, and gives way to whatever comes next for
+        its session."""
+        seat = self._seats[worker]
+        seat.held.pop(command.live, None)
+        if seat.process is None or seat.process.stdin is None:
+            return
+        pipe = seat.process.stdin
+        if not isinstance(command, FeedLive) or pipe.transport.get_write_buffer_size() == 0:
+            _write(pipe, command)
+            return
+        seat.held[command.live] = command
+        if seat.catching_up is None or seat.catching_up.done():
+            seat.catching_up = asyncio.ensure_future(_catch_up(seat, pipe))
+
     async def stop(self) -> None:
         self._stopping = True
         await asyncio.gather(*[_end(seat.process) for seat in self._seats if seat.process is not None])
@@ -148,6 +167,9 @@ class LocalPool:
                 await _kill(seat.process)
                 log.warning("Worker %d ended with status %s.", seat.number, seat.process.returncode)
                 seat.process = None
+                seat.held.clear()
+                if seat.catching_up is not None:
+                    seat.catching_up.cancel()
 
     async def _spawn(self, device: str) -> asyncio.subprocess.Process:
         environment = dict(os.environ if self._environment is None else self._environment)
@@ -156,7 +178,7 @@ class LocalPool:
         environment["PYTHONSAFEPATH"] = "1"
         environment = {**COMPUTING, **environment}
         with _open_log(self._log) as errors:
-            return await asyncio.create_subprocess_exec(
+            process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 *("-m", "impasto_server.worker", "--engine", self._engine, "--device", device),
                 *("--home", str(self._home), "--blobs", str(self._blob_folder)),
@@ -165,15 +187,33 @@ class LocalPool:
                 stderr=errors,
                 cwd=self._home,
                 env=environment,
+                limit=MAX_FRAME_BYTES,  # of what is read ahead: a frame in the middle is never held up
             )
+        assert process.stdin is not None
+        process.stdin.transport.set_write_buffer_limits(high=0)  # `drain`: the worker's pipe has all of it
+        return process
 
     async def _tell(self, seat: _Seat, command: Command) -> None:
         """To a worker that is just dying nothing arrives; its keeper is about to notice."""
         if seat.process is None or seat.process.stdin is None:
             return
+        _write(seat.process.stdin, command)
         with contextlib.suppress(OSError):
-            seat.process.stdin.write(frame(command))
             await seat.process.stdin.drain()
+
+
+def _write(pipe: asyncio.StreamWriter, command: Command) -> None:
+    with contextlib.suppress(OSError):
+        pipe.write(frame(command))
+
+
+async def _catch_up(seat: _Seat, pipe: asyncio.StreamWriter) -> None:
+    """Hands over what is held, one input at a time, as soon as the pipe has taken all before it."""
+    with contextlib.suppress(OSError):
+        while seat.held:
+            await pipe.drain()
+            if seat.held:
+                _write(pipe, seat.held.pop(next(iter(seat.held))))
 
 
 async def _read_event(process: asyncio.subprocess.Process) -> WorkerEvent | None:

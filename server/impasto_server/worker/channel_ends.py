@@ -11,6 +11,7 @@ import logging
 import os
 import threading
 from collections import deque
+from dataclasses import dataclass
 from typing import BinaryIO
 
 import msgspec
@@ -19,7 +20,11 @@ from impasto_server.pool.channel import (
     LENGTH_BYTES,
     MAX_FRAME_BYTES,
     CancelRun,
+    CloseLive,
     Event,
+    FeedLive,
+    LivePainted,
+    OpenLive,
     Progress,
     Run,
     Stop,
@@ -28,10 +33,19 @@ from impasto_server.pool.channel import (
     frame,
 )
 
-__all__ = ["Inbox", "Outbox"]
+__all__ = ["Inbox", "LiveNews", "Outbox"]
 
 log = logging.getLogger(__name__)
 LAST_SECONDS_S = 5.0  # what a running step gets after the channel has ended
+
+
+@dataclass
+class LiveNews:
+    """What has come for one live session and has not been looked at: the newest of each."""
+
+    opened: OpenLive | None = None
+    fed: FeedLive | None = None
+    closed: bool = False
 
 
 class Inbox:
@@ -44,6 +58,7 @@ class Inbox:
         self._runs: list[Run] = []
         self._known: set[str] = set()  # jobs that have arrived and not ended
         self._cancelled: set[str] = set()
+        self._live: dict[int, LiveNews] = {}
 
     def put(self, command: WorkerCommand) -> None:
         with self._changed:
@@ -54,22 +69,32 @@ class Inbox:
                 if command.job not in self._known:
                     return
                 self._cancelled.add(command.job)
+            elif isinstance(command, FeedLive):
+                self._live.setdefault(command.live, LiveNews()).fed = command
+            elif isinstance(command, OpenLive):
+                self._live[command.live] = LiveNews(opened=command)
+            elif isinstance(command, CloseLive):
+                self._live[command.live] = LiveNews(closed=True)
             else:
                 self.stopping = True
             self.news = True
             self._changed.notify_all()
 
     def wait(self, timeout_s: float) -> Run | None:
-        """The newest run, which is the most urgent; None after `timeout_s` or when stopping."""
+        """The newest run, which is the most urgent. None when there is none: after `timeout_s`, as soon as
+        there is news of a live session, or when stopping.
+        """
         with self._changed:
-            self._changed.wait_for(lambda: self._runs or self.stopping, timeout_s)
-            return self._runs.pop() if self._runs and not self.stopping else None
+            self._changed.wait_for(lambda: self._runs or self._live or self.stopping, timeout_s)
+            run = self._runs.pop() if self._runs and not self.stopping else None
+            self._note_news()
+            return run
 
     def take_runs(self) -> list[Run]:
         """All runs that are pending now, the most urgent first."""
         with self._changed:
             runs, self._runs = self._runs[::-1], []
-            self.news = bool(self._cancelled) or self.stopping
+            self._note_news()
             return runs
 
     def is_cancelled(self, job: str) -> bool:
@@ -80,7 +105,25 @@ class Inbox:
         with self._changed:
             self._known.discard(job)
             self._cancelled.discard(job)
-            self.news = bool(self._runs or self._cancelled) or self.stopping
+            self._note_news()
+
+    def live_news(self) -> dict[int, LiveNews]:
+        """By session. A look; `take_live` takes."""
+        with self._changed:
+            return dict(self._live)
+
+    def news_of(self, live: int) -> LiveNews | None:
+        """A look that costs next to nothing, for between two steps."""
+        return self._live.get(live)
+
+    def take_live(self, live: int) -> LiveNews | None:
+        with self._changed:
+            news = self._live.pop(live, None)
+            self._note_news()
+            return news
+
+    def _note_news(self) -> None:
+        self.news = bool(self._runs or self._cancelled or self._live) or self.stopping
 
     def read(self, channel: BinaryIO) -> None:
         """The reader thread. When the channel ends, or breaks, so does the process, within seconds."""
@@ -105,7 +148,9 @@ def _read_command(channel: BinaryIO) -> WorkerCommand | None:
 
 
 class Outbox:
-    """Events on their way to the front. Unsent progress of a job gives way to newer progress of that job."""
+    """Events on their way to the front. Unsent progress of a job gives way to newer progress of that job, and
+    an unsent preview of a live session to a newer one.
+    """
 
     def __init__(self, channel: BinaryIO) -> None:
         self._channel = channel
@@ -124,8 +169,20 @@ class Outbox:
                     self._events.remove(old)
                 if stale and event.preview is None:
                     event = msgspec.structs.replace(event, preview=stale[-1].preview)
+            elif isinstance(event, LivePainted):
+                event = self._instead_of_older(event)
             self._events.append(event)
             self._changed.notify_all()
+
+    def _instead_of_older(self, event: LivePainted) -> LivePainted:
+        for old in [e for e in self._events if isinstance(e, LivePainted) and e.live == event.live]:
+            self._events.remove(old)
+            event = msgspec.structs.replace(
+                event,
+                device_s=event.device_s + old.device_s,
+                wasted_steps=event.wasted_steps + old.wasted_steps,
+            )
+        return event
 
     def flush(self, timeout_s: float) -> None:
         """Returns when all has been written, or after `timeout_s`."""

@@ -1,4 +1,6 @@
-"""The step gate: where a running job meets cancellation, more urgent jobs, and the people who watch it."""
+"""The step gate: where a running job meets cancellation, live previews, more urgent jobs, and the people who
+watch it.
+"""
 
 from __future__ import annotations
 
@@ -22,14 +24,15 @@ class Stopping(Cancelled):
 
 
 class Gate:
-    """The `StepGate` of one job, for the main thread. `run_nested` paints a more urgent job to its end, and
-    `keep` stores a finished layer."""
+    """The `StepGate` of one job, for the main thread. `paint_live` paints at most one frame of each live
+    session that waits for one, `run_nested` a more urgent job to its end; `keep` stores a finished layer."""
 
     def __init__(
         self,
         job: str,
         inbox: Inbox,
         outbox: Outbox,
+        paint_live: Callable[[], None],
         run_nested: Callable[[Run], None],
         keep: Callable[[Layer], None],
         clock: Callable[[], float] = time.perf_counter,
@@ -37,11 +40,12 @@ class Gate:
         self._job = job
         self._inbox = inbox
         self._outbox = outbox
+        self._paint_live = paint_live
         self._run_nested = run_nested
         self._keep = keep
         self._clock = clock
         self._begun_s = clock()
-        self._waited_s = 0.0  # while more urgent jobs held the device
+        self._waited_s = 0.0  # while live previews and more urgent jobs held the device
         self._stage = ""
         self._reported_s = -REPORT_EVERY_S
         self._preview_s = -PREVIEW_EVERY_S
@@ -53,17 +57,18 @@ class Gate:
         return self._clock() - self._begun_s - self._waited_s
 
     def check(self) -> None:
-        """See `StepGate`. Jobs that were pending on entry run here; those that come while they run have to
-        wait until this job has done another step, so that it always gets on."""
+        """See `StepGate`. What was pending on entry runs here; what comes meanwhile has to wait until this
+        job has done another step, so that it always gets on."""
         if not self._inbox.news:
             return
         self._raise_if_cancelled()
-        for command in self._inbox.take_runs():
-            since_s = self._clock()
-            try:
+        since_s = self._clock()
+        try:
+            self._paint_live()
+            for command in self._inbox.take_runs():
                 self._run_nested(command)
-            finally:
-                self._waited_s += self._clock() - since_s
+        finally:
+            self._waited_s += self._clock() - since_s
         self._raise_if_cancelled()
 
     def _raise_if_cancelled(self) -> None:

@@ -33,6 +33,13 @@ from impasto_protocol.messages import (
     Limits,
     ListJobs,
     ListModels,
+    LiveControl,
+    LiveInput,
+    LivePreview,
+    LiveRequest,
+    LiveSeen,
+    LiveStatus,
+    LiveTiles,
     Lora,
     Message,
     ModelInfo,
@@ -45,6 +52,8 @@ from impasto_protocol.messages import (
     Release,
     SharedBytes,
     SharedOffer,
+    StartLive,
+    StopLive,
     Submit,
     ThumbnailPixels,
     Welcome,
@@ -100,6 +109,24 @@ MODEL_WITH_ADAPTERS = ModelInfo(
 ERROR = ErrorInfo("out_of_memory", "The picture is too large for this card. Choose a smaller size.")
 LIMITS = Limits(128 << 20, 16384, 16, 1 << 30, 100, 16, 150)
 
+LIVE = LiveRequest(
+    "c1",
+    "a house by the sea",
+    "c2",
+    (LiveControl("scribble", "c1", 0.75, 0.25, 0.5),),
+    (Lora("ink", -1.5),),
+    "text",
+    "pocket",
+    256,
+    2,
+    1.5,
+    2**63 - 1,
+    0.75,
+    -1,
+    True,
+)
+PREVIEW = LivePreview("l1", 3, 17, 9, 2, 1, True, {"waited": 0.25, "sampling": 12.5}, 2)
+
 CLIENT: dict[str, Message] = {
     "hello": Hello(1, JOB, "Krita 5.2.2", 41, True),
     "open-canvas": OpenCanvas("c1", 2, 1, PixelFormat.DEPTH32F),
@@ -119,6 +146,10 @@ CLIENT: dict[str, Message] = {
     "fetch-layer": FetchLayer(2, JOB, 1, 64, 128),
     "fetch-thumbnail": FetchThumbnail(7, JOB, 1, 256),
     "fetch-input": FetchInput(3, DIGEST, 0, 768),
+    "start-live": StartLive("l1", LIVE),
+    "live-input": LiveInput("l1", 17),
+    "live-seen": LiveSeen("l1", 3),
+    "stop-live": StopLive("l1"),
     "list-jobs": ListJobs(4),
     "list-models": ListModels(5),
     "release": Release("1f-0123456789abcdef"),
@@ -129,6 +160,7 @@ SERVER: dict[str, Message] = {
     ),
     "welcome-controls": Welcome(1, "0.2.0", replace(LIMITS, controls=4, loras=3), ("control", "lora"), 0),
     "welcome-maps": Welcome(1, "0.3.0", LIMITS, ("upscale",), 0, maps=("edges", "scribble")),
+    "welcome-live": Welcome(1, "0.4.0", replace(LIMITS, live=2), ("live",), 0),
     "canvas-ack": CanvasAck("c1", 7),
     "canvas-stale": CanvasStale("c1", 5),
     "canvas-pixels": CanvasPixels(1, "c1", 7, 0, INLINE),
@@ -136,6 +168,10 @@ SERVER: dict[str, Message] = {
     "job-changed-controlled": JobChanged(45, JOB, "done", (CONTROLLED_LAYER,)),
     "job-changed-failed": JobChanged(44, JOB, "failed", error=ERROR),
     "job-progress": JobProgress(JOB, "sampling", 3, 20, 0, 1.5, INLINE),
+    "live-status": LiveStatus("l1", "loading"),
+    "live-preview": replace(PREVIEW, pixels=INLINE),
+    "live-preview-tiles": replace(PREVIEW, tiles=LiveTiles(2, (0, 3), "raw", bytes(range(12)))),
+    "live-preview-jpeg": replace(PREVIEW, jpeg=b"\xff\xd8\xff\xd9"),
     "layer-pixels": LayerPixels(2, 64, SHARED),
     "thumbnail-pixels": ThumbnailPixels(7, Pixels(1, 1, PixelFormat.RGBA8, data=b"\x01\x02\x03\x04")),
     "input-pixels": InputPixels(3, 0, INLINE),
@@ -147,5 +183,6 @@ SERVER: dict[str, Message] = {
     "model-list": ModelList(5, (ModelInfo("pocket", "Pocket", "sd15", 256, 20, 3.0, ("text", "mask")),)),
     "model-list-adapters": ModelList(6, (MODEL_WITH_ADAPTERS,)),
     "problem": Problem("stale_canvas", "Send the picture again.", 6, JOB, "c1"),
+    "problem-live": Problem("size_mismatch", "Make them the same size.", live="l1"),
 }
 MESSAGES = {**CLIENT, **SERVER}
