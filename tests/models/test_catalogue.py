@@ -46,10 +46,19 @@ def digest(home: Path, model: str) -> str:
 def test_a_bare_machine_has_pocket(home: Path) -> None:
     (info,) = Catalogue(home).infos()
     assert (info.model, info.title, info.family) == (POCKET, "Pocket", "sd15")
-    assert info.capabilities == ("text", "image", "mask", "control", "lora", "upscale")
+    assert info.capabilities == ("text", "image", "mask", "control", "lora", "upscale", "live")
     card = json.loads((Catalogue(home).get(POCKET).folder / "pocket.json").read_text())
     assert info.native_px == card["native_px"]
     assert (info.default_steps, info.default_guidance) == (card["steps"], card["guidance_scale"])
+
+
+def test_a_distilled_model_is_best_in_the_steps_it_was_made_for(model: Path, home: Path) -> None:
+    shutil.copytree(model, home / "models" / "dreams-Lightning 4step")
+    shutil.copytree(model, home / "models" / "enlightning")
+    infos = {info.model: info for info in Catalogue(home).infos()}
+    few, many = infos["dreams-Lightning 4step"], infos["enlightning"]
+    assert (few.default_steps, few.default_guidance) == (4, 1.0)
+    assert (many.default_steps, many.default_guidance) == (20, 7.5)
 
 
 def test_models_are_found_in_home_and_configured_folders_and_one_level_down(

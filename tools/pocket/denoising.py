@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,6 +52,8 @@ class Course:
     """Token ids of the empty caption, (32,)."""
     device: torch.device
     seed: int
+    spare_core: Callable[[], bool] = lambda: False
+    """See `loop.Fit`."""
 
     def batch(self, size_px: int) -> int:
         """Samples of a step."""
@@ -85,7 +88,15 @@ def train(course: Course, phase: Phase, limit_s: float, path: Path, model: nn.Mo
         return loss, len(latents)
 
     settings = loop.Fit(
-        course.out, f"unet {phase.name}", path, limit_s, course.device, course.seed, unet.OUTER, phase.rate
+        course.out,
+        f"unet {phase.name}",
+        path,
+        limit_s,
+        course.device,
+        course.seed,
+        unet.OUTER,
+        phase.rate,
+        course.spare_core,
     )
     return loop.fit(settings, model, loss_of)
 

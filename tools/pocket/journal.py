@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import time
 from pathlib import Path
 
@@ -13,13 +12,10 @@ import torch
 def seconds(device: torch.device) -> float:
     """The clock that budgets are counted in.
 
-    On a CPU the processor time of this process: a training that was paused, or that shares its core, loses
-    nothing of its budget. On CUDA the wall clock.
+    On a CPU the processor time of this thread: a training that was paused, or that shares its core, loses
+    nothing of its budget. Threads that help it are not counted. On CUDA the wall clock.
     """
-    if device.type == "cuda":
-        return time.monotonic()
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime
+    return time.monotonic() if device.type == "cuda" else time.thread_time()
 
 
 def write(out: Path, **entry: float | str) -> None:

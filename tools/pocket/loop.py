@@ -41,6 +41,9 @@ class Fit:
     """Names of the modules that AdamW trains; Muon takes the other matrices."""
     rate: float = 1.0
     """Peak learning rate, as a factor of 2.5e-3 (Muon) and 1.2e-3 (AdamW)."""
+    spare_core: Callable[[], bool] = lambda: False
+    """Whether a second core is idle now. Two threads train 1.3 to 1.6 times as fast as one then (80 samples
+    of 128 px), and no faster when something else wants that core."""
 
 
 def fit(settings: Fit, model: nn.Module, loss_of: Loss) -> nn.Module:
@@ -65,6 +68,7 @@ def fit(settings: Fit, model: nn.Module, loss_of: Loss) -> nn.Module:
     spent = state["spent"]
     try:
         while not state["done"] and (spent := journal.seconds(device) - began) < settings.limit_s:
+            _take_cores(settings)
             progress = spent / settings.limit_s
             factor = settings.rate * optim.decay(progress)
             optim.set_rates(optimizers, factor)
@@ -97,6 +101,9 @@ def fit(settings: Fit, model: nn.Module, loss_of: Loss) -> nn.Module:
     except KeyboardInterrupt:
         _keep(settings.path, model, state, spent)
         raise
+    finally:
+        if device.type == "cpu":
+            torch.set_num_threads(1)
     if not state["done"]:
         state["done"] = True  # also when a later run comes with a larger budget: the decay is over
         _keep(settings.path, model, state, settings.limit_s)
@@ -129,6 +136,13 @@ def _begin(settings: Fit, model: nn.Module) -> dict[str, Any]:
             optimizer.load_state_dict(kept)
         state.update({name: saved[name] for name in ("spent", "step", "samples", "done")})
     return state
+
+
+def _take_cores(settings: Fit) -> None:
+    if settings.device.type == "cpu":
+        threads = 2 if settings.spare_core() else 1
+        if threads != torch.get_num_threads():
+            torch.set_num_threads(threads)
 
 
 def _keep(path: Path, model: nn.Module, state: dict[str, Any], spent: float) -> None:

@@ -2,7 +2,8 @@
 
 Every stage keeps its state in the output folder and is skipped or resumed when run again, so a training can
 be cut into short runs. On a CPU two processes of one thread each run the recipe's two lanes side by side (one
-thread on two cores is faster than two threads on each); on CUDA one process runs all stages in order.
+thread on two cores is faster than two threads on each), and while the second has nothing to do, the UNet
+takes its core as well; on CUDA one process runs all stages in order.
 """
 
 from __future__ import annotations
@@ -90,7 +91,16 @@ class Run:
         words = tokenizer.load(self.out / "tokenizer")
         text = text_encoder.load(self.out / "text_encoder").to(self.device).eval().requires_grad_(False)
         blank = tokenizer.encode(words, [""])[0]
-        return denoising.Course(self.out, self.shards, text, blank, self.device, self.seed)
+        return denoising.Course(
+            self.out, self.shards, text, blank, self.device, self.seed, self.other_lane_rests
+        )
+
+    def other_lane_rests(self) -> bool:
+        """Whether the second lane has nothing to do now: each of its stages is finished, or waits."""
+        return self.side_by_side and all(
+            _done(self, stage).exists() or any(not path.exists() for path in _needs(self, stage))
+            for stage in self.recipe.lanes[1]
+        )
 
 
 def run(settings: Run, stages: Sequence[str], target: Path) -> None:

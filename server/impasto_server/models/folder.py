@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from impasto_protocol.errors import BadModel
 from impasto_protocol.messages import ModelInfo
 
 from impasto_server.families import Defaults, Family, FamilyMismatch, family_of
+from impasto_server.families.few_steps import few_steps
 from impasto_server.models.safetensors_file import BrokenWeights, WeightsHeader, read_header
 
 __all__ = ["ModelFolder", "PartFolder", "confine", "read_folder", "read_json", "read_part"]
@@ -105,7 +106,7 @@ def read_folder(folder: Path, model: str) -> ModelFolder:
         defaults = family.defaults(denoiser, read_json(folder, "vae/config.json"))
     except FamilyMismatch as error:
         raise BadModel(f"“{folder.name}”: {error}") from error
-    title, defaults = _card(folder, defaults)
+    title, defaults = _card(folder, _few(folder, index, defaults))
     info = ModelInfo(
         model, title, family.name, defaults.native_px, defaults.steps, defaults.guidance, family.capabilities
     )
@@ -191,6 +192,17 @@ def _header(folder: Path, path: Path) -> WeightsHeader:
         raise BadModel(f"“{folder.name}”: {path.name} {error}. Download the model again.") from error
     except OSError as error:
         raise BadModel(f"“{folder.name}”: {path.name} cannot be read ({error.strerror}).") from error
+
+
+def _few(folder: Path, index: Mapping[str, object], defaults: Defaults) -> Defaults:
+    """A distilled model (Turbo, Lightning, LCM) is best in as few steps as it was made for."""
+    scheduler = index["scheduler"]
+    assert isinstance(scheduler, list)  # see `_components`
+    config = read_json(folder, "scheduler/scheduler_config.json")
+    choice = few_steps([folder.name], scheduler[1], config)
+    if choice.guidance is None:
+        return defaults
+    return replace(defaults, steps=choice.steps, guidance=choice.guidance)
 
 
 def _card(folder: Path, defaults: Defaults) -> tuple[str, Defaults]:

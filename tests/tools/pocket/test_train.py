@@ -51,6 +51,25 @@ def test_a_recipe_trains_on_data_it_makes_and_its_lanes_fit_the_budget(recipe):
         assert sum(recipe.shares.get(stage, 0) for stage in lane) <= 1
 
 
+def test_the_unet_takes_the_second_core_while_the_second_lane_rests(tmp_path, monkeypatch):
+    monkeypatch.setattr(train.os, "cpu_count", lambda: 2)
+    settings = train.Run(tmp_path, 30, torch.device("cpu"))
+    marks = tmp_path / "done"
+    marks.mkdir()
+    assert settings.other_lane_rests()  # the text encoder waits for its words
+    (marks / "words").touch()
+    assert not settings.other_lane_rests()
+    for stage in ("text", "data"):
+        (marks / stage).touch()
+    assert settings.other_lane_rests()  # the decoder waits for the autoencoder
+    (marks / "autoencoder").touch()
+    assert not settings.other_lane_rests()
+    (marks / "decoder").touch()
+    assert settings.other_lane_rests()
+    monkeypatch.setattr(train.os, "cpu_count", lambda: 1)
+    assert not settings.other_lane_rests()
+
+
 @pytest.mark.parametrize("mix", ["broad", "control"])
 def test_a_shard_depends_on_nothing_but_its_name(words, monkeypatch, mix):
     monkeypatch.setattr(data, "SHARD", 4)
