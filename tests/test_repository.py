@@ -147,7 +147,7 @@ def test_constraints_pin_every_dependency_exactly() -> None:
     lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if line and line[0] != "#"]
     pins = {line.split("==")[0] for line in lines}
     version = r'python_version (<|>=) "3\.1[01]"'
-    pin = re.compile(rf"[a-z0-9-]+==[0-9][0-9.]*(; {version}( and {version})?)?")
+    pin = re.compile(rf"[a-z0-9-]+==[0-9][0-9.]*(\.post[0-9]+)?(; {version}( and {version})?)?")
     assert [line for line in lines if not pin.fullmatch(line)] == []
     assert {re.split(r"[;<>=! ]", name)[0] for name in wanted} <= pins
 

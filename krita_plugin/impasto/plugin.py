@@ -36,7 +36,8 @@ def _actions() -> Dict[str, Action]:
         "impasto_previous_take": (tr("Impasto: Previous Take"), lambda it: it.studio.step(-1)),
         "impasto_paint_again": (tr("Impasto: Paint Active Layer Again"), lambda it: it.studio.paint_again()),
         "impasto_prompt": (tr("Impasto: Go to Prompt"), lambda it: it.focus_prompt()),
-        "impasto_live": (tr("Impasto: Live"), lambda it: it.studio.set_live(not it.studio.view.live)),
+        "impasto_live": (tr("Impasto: Live"), lambda it: it.studio.set_live(not it.studio.view.live.on)),
+        "impasto_live_pin": (tr("Impasto: Pin Live Preview"), lambda it: it.studio.pin_live()),
         "impasto_settings": (tr("Impasto: Settings…"), lambda it: it.open_settings()),
     }
 

@@ -86,6 +86,7 @@ class Live:
         self._pictures: Dict[Canvas, Union[bytes, bytearray, memoryview]] = {}  # that go with it
         self._over = False
         self._closed = False
+        self.behind = False  # the server has lost a canvas, and with it an input perhaps
         # What the server has been told. Owned by whoever holds the session's upload lock.
         self._connection: Optional[Connection] = None
         self._told: Optional[LiveRequest] = None
@@ -147,6 +148,18 @@ class Live:
                 with contextlib.suppress(ServerUnreachable):  # said again after reconnecting
                     self._tell(connection)
         return number
+
+    def lost_canvas(self, name: str) -> None:
+        """The server wants this canvas again. On the connection's thread, which must not send pictures."""
+        request = self._request
+        if request is not None and not self._over:
+            controls = [control.canvas for control in request.controls]
+            self.behind = name in (request.canvas, request.mask, *controls)
+
+    def catch_up(self) -> None:
+        """The canvases have been sent again: what is on them is painted once more."""
+        self.behind = False
+        self._send({})
 
     def restore(self, connection: Connection) -> None:
         """Begins again on a new connection, which has the canvases. Only under the session's upload lock;

@@ -409,6 +409,9 @@ class Session:
                     canvas.heard_ack(message.sequence)
                 elif canvas is not None:
                     canvas.heard_stale()
+                    for live in self._lives.values():
+                        live.lost_canvas(canvas.name)
+                    self._link.has_errands()
             self._changed.notify_all()
         if self._listener is not None and isinstance(message, (JobChanged, JobProgress)):
             self._listener(message)
@@ -461,15 +464,22 @@ class Session:
         self._questions.connection_ended(connection)
 
     def _is_behind(self) -> bool:
-        """Whether jobs are to be submitted again. Under the lock."""
-        return bool(self._book.again)
+        """Whether jobs are to be submitted again, or live sessions lack a canvas. Under the lock."""
+        return bool(self._book.again) or any(live.behind for live in self._lives.values())
 
     def _catch_up(self) -> None:
         with self._changed:
-            again = list(self._book.again)
-        with self._uploads:
+            again, canvases = list(self._book.again), list(self._canvases.values())
+            behind = [live for live in self._lives.values() if live.behind]
+        with self.uploading() as connection:
             for job in again:
-                self._submit(job, self._link.connection)
+                self._submit(job, connection)
+            if behind and connection is not None:
+                with contextlib.suppress(ServerUnreachable):  # sent after reconnecting
+                    for canvas in canvases:
+                        canvas.restore(connection)
+            for live in behind:
+                live.catch_up()
 
 
 def _client_id(home: Path, program: str) -> str:

@@ -407,8 +407,8 @@ class FetchInput:
 
 @dataclass(frozen=True)
 class StartLive:
-    """Starts a live session, or changes the one of that name. It ends with `StopLive`, with the connection,
-    or with a `Problem` that names it.
+    """Starts a live session, or changes the one of that name: then its newest input is painted again as the
+    canvases stand now. It ends with `StopLive`, with the connection, or with a `Problem` that names it.
     """
 
     type: ClassVar[str] = "start-live"
@@ -420,6 +420,7 @@ class StartLive:
 class LiveInput:
     """Paint the session's canvases as they stand now. A newer input takes the place of one that waits; one
     that is being painted is dropped for it if less than half of it is done. The newest is always painted.
+    While one of the canvases is stale nothing happens: the client sends that again, and then another input.
     """
 
     type: ClassVar[str] = "live-input"
@@ -581,7 +582,7 @@ class LivePreview:
     width: int
     height: int
     refined: bool = False  # painted in more steps, after the canvas had come to rest
-    stages: Dict[str, float] = field(default_factory=dict)  # ms: waited, encoding, sampling, decoding, …
+    stages: Dict[str, float] = field(default_factory=dict)  # ms: waited, those of the engine, returned
     wasted_steps: int = 0  # of frames given up for newer input since the preview before
     tiles: Optional[LiveTiles] = None
     jpeg: Optional[bytes] = None

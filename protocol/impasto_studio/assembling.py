@@ -6,6 +6,7 @@ from impasto_studio.gallery import Gallery
 from impasto_studio.history import views
 from impasto_studio.intent import LIVE
 from impasto_studio.link import Link
+from impasto_studio.live_plan import live_steps_run
 from impasto_studio.plan import start_text, steps_run
 from impasto_studio.remembered import Memory
 from impasto_studio.starting import Starter
@@ -47,7 +48,9 @@ def assemble(
         models=possible.models if possible is not None else (),
         model=model,
         styles=tuple(state.styles),
-        steps=steps_run(styled(intent, style, model), model),
+        steps=live_steps_run(intent)
+        if intent.mode == LIVE
+        else steps_run(styled(intent, style, model), model),
         start=start,
         can_start=not why_not,
         why_not=why_not,

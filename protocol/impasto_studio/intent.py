@@ -7,6 +7,7 @@ __all__ = [
     "ACTIONS",
     "AS_IT_STARTS",
     "INSERTS",
+    "JOB_MODES",
     "LIVE",
     "MODES",
     "ControlRow",
@@ -16,7 +17,8 @@ __all__ = [
 ]
 
 LIVE = "live"  # the mode in which previews follow the drawing
-MODES = ("generate", "fill", "refine", "upscale", LIVE)
+JOB_MODES = ("generate", "fill", "refine", "upscale")
+MODES = (*JOB_MODES, LIVE)
 ACTIONS = ("fill", "expand", "add", "remove", "replace background")  # of the mode "fill"
 INSERTS = ("layer", "group", "mask", "replace")  # how a take comes into the document
 
@@ -74,6 +76,7 @@ class Intent:
     insert: str = "layer"
     live_strength: float = 0.6
     live_seed: int = 0  # of all previews, until the artist wants another one
+    live_steps: int = 0  # of the whole schedule; 0: as few as the model bears
     live_px: int = 0  # side of a square as large as the previews; 0: the model's own
     live_on_canvas: bool = False  # the preview lies over the canvas too
 

@@ -9,6 +9,7 @@ UI thread is busy.
 from collections import deque
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import count
 from typing import Callable, Deque, Dict, Optional, Tuple, Union
 
 from impasto_client.live import Preview
@@ -27,7 +28,7 @@ from impasto_studio.workers import Worker
 __all__ = ["LiveDesk", "LiveShown"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LiveShown:
     """The newest preview, with all that was asked for it."""
 
@@ -59,7 +60,8 @@ class LiveDesk:
         self._worker = worker
         self._changed = changed
         self._painted = painted
-        self._sitting = Sitting(self._heard)
+        self._numbers = count(1)  # of live sessions
+        self._sitting: Optional[Sitting] = None  # while live is on
         self._session: Optional[Session] = None
         self._plan: Union[LivePlan, str, None] = None  # a sentence: why not; None: nobody wants it
         self._document = ""
@@ -141,6 +143,8 @@ class LiveDesk:
     def _send(self) -> None:
         plan, captured, session = self._plan, self._captured, self._session
         if isinstance(plan, LivePlan) and captured is not None and session is not None and not self._problem:
+            if self._sitting is None:
+                self._sitting = Sitting(self._heard, self._numbers)
             self._sitting.offer(session, plan, captured)
             self._worker.do(self._sitting.feed, self._sent, self._unsent)
 
@@ -164,8 +168,10 @@ class LiveDesk:
 
     def _end(self) -> None:
         self._watch(None)
-        self._sitting.withdraw()
-        self._worker.do(self._sitting.end, _nothing, _nothing)
+        sitting, self._sitting = self._sitting, None
+        if sitting is not None:
+            sitting.withdraw()
+            self._worker.do(sitting.end, _nothing, _nothing)
         self.shown = self._early = None
         self._stage = ""
         self._fed.clear()

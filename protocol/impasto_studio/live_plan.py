@@ -4,7 +4,7 @@ Pure: the same arguments give the same plan.
 """
 
 from dataclasses import dataclass
-from math import sqrt
+from math import floor, sqrt
 from typing import Optional, Tuple, Union
 
 from impasto_protocol.messages import LiveControl, LiveRequest, Lora
@@ -17,7 +17,7 @@ from impasto_studio.plan import Possible, adapter_trouble, no_document, no_such_
 from impasto_studio.styles import Style, styled
 from impasto_studio.texts import tr
 
-__all__ = ["LivePlan", "plan_live", "working_size"]
+__all__ = ["LivePlan", "layer_role", "live_steps_run", "plan_live", "working_size"]
 
 GRID_PX = 8  # of the latents of most model families
 LARGEST_PX = 2048  # side of a square as large as the previews
@@ -85,10 +85,20 @@ def plan_live(
         negative=wanted.negative.strip(),
         model=model.model,
         longest_px=max(width, height),
+        steps=min(wanted.live_steps, possible.limits.steps),
         seed=wanted.live_seed,
         strength=wanted.live_strength,
     )
     return LivePlan(watch, request)
+
+
+def live_steps_run(intent: Intent) -> int:
+    """Denoising steps of a preview; 0: as few as the model bears, which it knows alone.
+
+    Mirrors `_part` of the server's engine/live.py.
+    """
+    steps = intent.live_steps
+    return max(floor(steps * intent.live_strength + 0.5), 1) if steps else 0
 
 
 def working_size(box: Box, side_px: int) -> Tuple[int, int]:

@@ -79,7 +79,7 @@ class Overlay:
         self._gallery.picture(take, info, lambda picture: self._came(key, box, picture), self._say, absent)
 
     def _show_live(self, live: LiveShown) -> None:
-        key: Key = ("live", live.version, live.refined)
+        key: Key = ("live", live)
         if key != self._key:
             watch = live.plan.watch
             label = tr("Live preview – not in the document")

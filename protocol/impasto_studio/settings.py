@@ -66,6 +66,7 @@ def sound(intent: Intent) -> Intent:
         upscale_strength=_within(intent.upscale_strength, 0.0, 1.0),
         live_strength=_within(intent.live_strength, 0.0, 1.0),
         live_seed=max(0, intent.live_seed),
+        live_steps=max(0, intent.live_steps),
         live_px=max(0, intent.live_px),
         scale=_within(intent.scale, 1.0, _LARGEST_SCALE),
         margins=Margins(*(max(0, min(side, _WIDEST_MARGIN_PX)) for side in intent.margins)),

@@ -3,7 +3,7 @@ the wire, nor a stroke behind a large picture of a job."""
 
 from collections import deque
 from dataclasses import dataclass, replace
-from typing import Callable, Deque, Dict, Mapping, Optional, Tuple, Union
+from typing import Callable, Deque, Dict, Iterator, Mapping, Optional, Tuple, Union
 
 from impasto_client.live import Live, Preview
 from impasto_client.session import Canvas, Session
@@ -40,15 +40,17 @@ class News:
 
 
 class Sitting:
-    """`heard` is called on the connection's thread. `offer` and `withdraw` belong to the UI thread, all else
-    to the worker."""
+    """From the moment live is switched on until it is switched off. `heard` is called on the connection's
+    thread. `offer` and `withdraw` belong to the UI thread, all else to the worker."""
 
-    def __init__(self, heard: Callable[[News], None]) -> None:
+    def __init__(self, heard: Callable[[News], None], numbers: Iterator[int]) -> None:
+        """`numbers`: a new one for each live session."""
         self._heard = heard
+        self._numbers = numbers
         self._offered: Deque[Tuple[Session, LivePlan, Captured]] = deque(maxlen=1)  # the newest wins
         self._session: Optional[Session] = None
         self._live: Optional[Live] = None
-        self._count = 0  # of live sessions so far
+        self._number = 0  # of the live session
         self._request: Optional[LiveRequest] = None  # as the server has it
         self._canvases: Dict[str, Canvas] = {}  # by role
         self._shown: Dict[str, Picture] = {}  # by role: what each canvas was given last
@@ -90,7 +92,7 @@ class Sitting:
         self._shown = pictures
         for canvas in unused:
             canvas.close()
-        return Fed(self._count, number, plan, captured.mask)
+        return Fed(self._number, number, plan, captured.mask)
 
     def end(self) -> None:
         """The server forgets the session and its canvases."""
@@ -101,9 +103,8 @@ class Sitting:
                 canvas.close()
 
     def _begin(self, session: Session) -> None:
-        self._count += 1
         self._session, self._request, self._canvases, self._shown = session, None, {}, {}
-        sitting = self._count
+        self._number = sitting = next(self._numbers)
 
         def over(problem: ImpastoError) -> None:
             self._request = None  # the next one begins anew

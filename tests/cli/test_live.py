@@ -27,6 +27,11 @@ def write(path: Path, pixels: np.ndarray) -> Path:
     return path
 
 
+def size_of(path: Path) -> tuple[int, int]:
+    with Image.open(path) as image:
+        return image.size
+
+
 def until(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():
@@ -174,7 +179,7 @@ def test_every_save_is_followed_by_a_preview_until_it_is_stopped(
             time.sleep(0.2)
             out.unlink()
             write(photo, np.full((48, 32, 3), 90, np.uint8))  # another size
-            until(lambda: out.exists() and Image.open(out).size == (32, 48))
+            until(lambda: out.exists() and size_of(out) == (32, 48))
         finally:
             process.send_signal(signal.SIGINT)
         told, complained = process.communicate(timeout=20)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ from impasto_client.session import Session
 from impasto_protocol.errors import ImageTooLarge, ImpastoError, UnknownMessage, UnknownModel
 from impasto_protocol.messages import (
     CanvasRows,
+    CanvasStale,
     CanvasTiles,
     LiveInput,
     LiveRequest,
@@ -46,6 +48,7 @@ class Painter:
         self.previews: list[Preview] = []
         self.stages: list[str] = []
         self.problems: list[ImpastoError] = []
+        self.session = session
         self.canvas: Canvas = session.canvas(*SHAPE)
         self.live: Live = session.live(
             lambda preview: self._heard(self.previews, preview),
@@ -75,6 +78,13 @@ class Painter:
 
 def picture(seed: int) -> bytes:
     return random.Random(seed).randbytes(raster_size(*SHAPE))
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10.0
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.001)
 
 
 def inverted(pixels: bytes) -> bytes:
@@ -107,8 +117,7 @@ def test_a_preview_is_not_seen_before_the_program_has_taken_it(
     taken = threading.Event()
 
     def take(preview: Preview) -> None:
-        session_heard = server.of(LiveSeen)
-        seen_by_then.append(session_heard)
+        seen_by_then.append(server.of(LiveSeen))
         taken.set()
 
     live = session.live(take, lambda stage: None, lambda error: None)
@@ -195,9 +204,7 @@ def test_of_what_is_shown_while_another_thread_sends_only_the_newest_goes(
         for seed in (1, 2, 3):
             threads.append(threading.Thread(target=painter.show, args=(picture(seed),)))
             threads[-1].start()
-            until_given = len(threads) + 2
-            while painter.live._number < until_given:
-                pass
+            until(lambda number=2 + seed: painter.live._number == number)
     for thread in threads:
         thread.join(10)
     assert painter.preview_of(5).pixels == inverted(picture(3))
@@ -212,12 +219,10 @@ def test_each_canvas_of_an_overtaken_input_is_sent(server: ScriptedServer, conne
     with session.uploading():
         first = threading.Thread(target=painter.live.show, args=({mask: b"\xff" * (130 * 70)},))
         first.start()
-        while painter.live._number < 2:
-            pass
+        until(lambda: painter.live._number == 2)
         second = threading.Thread(target=painter.show, args=(picture(1),))
         second.start()
-        while painter.live._number < 3:
-            pass
+        until(lambda: painter.live._number == 3)
     first.join(10)
     second.join(10)
     assert painter.preview_of(3).pixels == inverted(picture(1))
@@ -341,6 +346,24 @@ def test_what_the_server_has_against_a_canvas_is_raised(server: ScriptedServer, 
     session.wait_until(lambda: painter.canvas._problem is not None, 10)
     with pytest.raises(ImageTooLarge):
         painter.show(picture(2))
+
+
+def test_a_canvas_the_server_has_lost_is_sent_again_and_painted_without_another_stroke(
+    server: ScriptedServer, connect: Connect
+) -> None:
+    def lose(talk: Talk, message: CanvasTiles) -> None:
+        server.on.pop(CanvasTiles)
+        server.on[LiveInput] = lambda talk, message: server.on.pop(LiveInput)  # of a canvas that is stale
+        talk.send(CanvasStale(message.canvas, message.sequence - 1))
+
+    painter = Painter(connect(server))
+    painter.change("a hill")
+    painter.preview_of(painter.show(picture(1)))
+    server.on[CanvasTiles] = lose
+    drawn = bytearray(picture(1))
+    drawn[:30] = bytes(30)
+    number = painter.show(drawn)
+    assert painter.preview_of(number).pixels == inverted(drawn)
 
 
 def test_a_picture_of_another_size_is_refused(server: ScriptedServer, connect: Connect) -> None:

@@ -85,6 +85,18 @@ def model_of(engine: Any, name: str) -> Any:
     return next(model for model in engine._shelf.models.values() if model.source.info.model == name)
 
 
+@contextmanager
+def without_copies(engine: Any) -> Iterator[None]:
+    """Within, live frames are painted with the modules that jobs use."""
+    from impasto_server.engine import live_parts
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(live_parts, "can_pack", lambda: False)
+        engine._live.ateliers.clear()
+        yield
+    engine._live.ateliers.clear()
+
+
 @pytest.fixture
 def failing() -> Any:
     """`with failing(engine, part, error, times): …`: calls of a part of the tiny model raise it.

@@ -16,6 +16,7 @@ from impasto_protocol.rasters import PixelFormat
 from impasto_server.engine.interface import Cancelled
 from impasto_server.families.sd15 import FAMILY
 
+from tests.engine.conftest import model_of
 from tests.engine.gates import Canceller, Listener
 
 REQUEST = GenerateRequest(prompt="a red circle", model="tiny", steps=4, seed=7)
@@ -91,12 +92,31 @@ def test_the_same_seed_gives_the_same_bytes_after_other_jobs(engine: Any) -> Non
 
 def test_the_gate_is_met_before_every_denoiser_call_and_progress_counts_them(engine: Any) -> None:
     gate = Listener()
+    engine.generate(REQUEST, None, None, Listener())  # reads the negative prompt, which stays the same
     engine.generate(replace(REQUEST, prompt="not yet sent", steps=6, takes=2), None, None, gate)
     steps = [(step, steps) for stage, step, steps in gate.reports if stage == "sampling"]
     assert sorted({step for step, _ in steps}) == list(range(13))
     assert {total for _, total in steps} == {12}
-    at_the_start, prompts, steps_run, decodes = 1, 2, 12, 2
+    at_the_start, prompts, steps_run, decodes = 1, 1, 12, 2
     assert gate.checks == at_the_start + prompts + steps_run + decodes
+
+
+@pytest.mark.parametrize("negative", ["", "on", "(on:1.3)"])
+@pytest.mark.parametrize("prompt", ["a red", "(a red:1.2) on", "on " * 30])
+@pytest.mark.parametrize("before", ["red", "(red:1.2)", "red " * 30])
+def test_what_was_read_before_does_not_change_what_a_prompt_means(
+    engine: Any, before: str, prompt: str, negative: str
+) -> None:
+    """Of an earlier reading only the negative prompt is taken over, and only where it is the same."""
+    request = replace(REQUEST, prompt=prompt, negative=negative, steps=1)
+    painted = []
+    for earlier in ((), (replace(request, prompt=before),)):
+        model = model_of(engine, "tiny")
+        model.prompts = type(model.prompts)()
+        for other in earlier:
+            engine.generate(other, None, None, Listener())
+        painted.append(engine.generate(request, None, None, Listener())[0].pixels.tobytes())
+    assert painted[0] == painted[1]
 
 
 def test_words_that_were_read_once_are_not_read_again_and_paint_the_same_bytes(engine: Any) -> None:

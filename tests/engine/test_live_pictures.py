@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
 from dataclasses import replace
+from math import floor
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from impasto_server.engine.interface import Raster
 from impasto_server.engine.live_schedule import build, timesteps
 from impasto_server.families.few_steps import few_steps
 
-from tests.engine.conftest import disc, picture
+from tests.engine.conftest import disc, model_of, picture, without_copies
 from tests.fixtures import tiny, tiny_xl
 
 REQUEST = LiveRequest("picture", "a red circle", negative="on", seed=7)
@@ -64,11 +66,13 @@ def _card(folder: Path, kind: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def engine(home: Path) -> Any:
+def engine(home: Path) -> Iterator[Any]:
     from impasto_server.engine.diffusion import DiffusionEngine
 
     torch.set_num_threads(1)
-    return DiffusionEngine(device="cpu", home=home)
+    engine = DiffusionEngine(device="cpu", home=home)
+    with without_copies(engine):  # which may be bfloat16
+        yield engine
 
 
 def paint(
@@ -94,7 +98,8 @@ def stock(
     given = pipeline.scheduler
     choice = few_steps((request.model,), type(given).__name__, given.config)
     pipeline.scheduler = build(choice, given)
-    run = max(round(request.steps * request.strength), 1) if request.steps else choice.steps
+    run = max(floor((request.steps or choice.steps) * request.strength + 0.5), 1)
+    run = run if request.steps else max(run, choice.least)
     pixels = torch.from_numpy(image.transpose(2, 0, 1)[None] / np.float32(127.5) - 1)
     encoded = pipeline.vae.encode(pixels)
     clean = encoded.latent_dist.mode() if hasattr(encoded, "latent_dist") else encoded.latents
@@ -216,11 +221,8 @@ def test_the_soft_mask_is_the_one_of_jobs(engine: Any, home: Path) -> None:
     sitting = engine.sit(request, lambda: None)
     sitting.paint(IMAGE, ramp, (), lambda done, steps: True)
     run = 12
-    loop = next(
-        lent.loop
-        for _, lent in engine._live._loops.values()
-        if lent.loop.shape.masked and lent.loop.shape.steps == run
-    )
+    lent = engine._live.ateliers[model_of(engine, "dpm")].loops.values()
+    loop = next(one.loop for one in lent if one.loop.shape.masked and one.loop.shape.steps == run)
     folder = home / "models" / "dpm"
     pipeline = diffusers.StableDiffusionImg2ImgPipeline.from_pretrained(folder, safety_checker=None)
     pipeline.set_progress_bar_config(disable=True)

@@ -185,8 +185,8 @@ class Served:
     info: ServerInfo
     desk: Any
     config: Config
-    pool: FakePool  # of live sessions
     session: aiohttp.ClientSession
+    pool: FakePool = field(default_factory=FakePool)  # of live sessions
 
     @property
     def url(self) -> str:
@@ -226,7 +226,7 @@ async def served(home: Path, desk: Any = None, **settings: Any) -> AsyncIterator
     async with aiohttp.ClientSession() as session:
         with bind(config) as listener:
             async with listening(config, desk, live, listener) as info:
-                yield Served(info, desk, config, pool, session)
+                yield Served(info, desk, config, session, pool)
 
 
 def submit(job: int = 1, **request: Any) -> Submit:

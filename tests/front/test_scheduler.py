@@ -12,7 +12,7 @@ from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from impasto_server.front.scheduler import Scheduler, Turn, Urgency
 
-BATCH, INTERACTIVE, LIVE = Urgency
+BATCH, INTERACTIVE = Urgency
 
 
 class Clock:
@@ -39,17 +39,17 @@ def test_nothing_runs_before_a_worker_is_ready() -> None:
     assert scheduler.next() == Turn(0, 1)
 
 
-def test_live_goes_before_interactive_before_batch() -> None:
+def test_interactive_goes_before_batch() -> None:
     scheduler, _ = make()
-    for job, urgency in enumerate((BATCH, INTERACTIVE, LIVE)):
+    for job, urgency in enumerate((BATCH, INTERACTIVE)):
         scheduler.add(job, "a", urgency)
     order = []
-    for _ in range(3):
+    for _ in range(2):
         turn = scheduler.next()
         assert turn is not None
         order.append(turn.job)
         scheduler.ended(turn.worker, turn.job, 1.0)
-    assert order == [2, 1, 0]
+    assert order == [1, 0]
 
 
 def test_one_client_gets_its_jobs_in_the_order_of_acceptance() -> None:
@@ -59,30 +59,22 @@ def test_one_client_gets_its_jobs_in_the_order_of_acceptance() -> None:
     assert scheduler.order() == [1, 2, 3]
 
 
-def test_a_newer_live_input_takes_the_place_of_the_waiting_one_of_the_same_client_only() -> None:
+def test_a_more_urgent_job_is_put_on_top_of_a_running_one_and_nesting_ends_at_two() -> None:
     scheduler, _ = make()
-    assert scheduler.add(1, "a", LIVE) is None
-    assert scheduler.add(2, "b", LIVE) is None
-    assert scheduler.add(3, "a", LIVE) == 1
-    assert sorted(scheduler.order()) == [2, 3]
-
-
-def test_a_more_urgent_job_is_put_on_top_of_a_running_one_and_nesting_ends_at_three() -> None:
-    scheduler, _ = make()
-    for job, urgency in enumerate((BATCH, INTERACTIVE, LIVE)):
+    for job, urgency in enumerate((BATCH, INTERACTIVE)):
         scheduler.add(job, "a", urgency)
         assert scheduler.next() == Turn(0, job)
-    for job, urgency in enumerate((BATCH, INTERACTIVE, LIVE), start=3):
+    for job, urgency in enumerate((BATCH, INTERACTIVE), start=3):
         scheduler.add(job, "b", urgency)
     assert scheduler.next() is None
-    assert scheduler.running() == 3
+    assert scheduler.running() == 2
 
 
 def test_a_free_worker_is_taken_before_a_busy_one_is_disturbed() -> None:
     scheduler, _ = make(workers=2)
     scheduler.add(1, "a", BATCH)
     assert scheduler.next() == Turn(0, 1)
-    scheduler.add(2, "a", LIVE)
+    scheduler.add(2, "a", INTERACTIVE)
     assert scheduler.next() == Turn(1, 2)
 
 
@@ -112,7 +104,7 @@ def test_a_lost_worker_gives_its_jobs_back_and_gets_none_until_it_is_ready() -> 
     scheduler, _ = make()
     scheduler.add(1, "a", BATCH)
     scheduler.next()
-    scheduler.add(2, "a", LIVE)
+    scheduler.add(2, "a", INTERACTIVE)
     scheduler.next()
     assert scheduler.lost(0) == (1, 2)
     scheduler.add(1, "a", BATCH)
@@ -188,8 +180,7 @@ def test_a_client_that_slept_does_not_get_all_it_missed_at_once() -> None:
     assert 2 <= sum(job < 200 for job in first) <= 4
 
 
-@pytest.mark.parametrize("urgency", [INTERACTIVE, LIVE])
-def test_batch_starts_in_bounded_time_under_a_flood_of_more_urgent_jobs(urgency: Urgency) -> None:
+def test_batch_starts_in_bounded_time_under_a_flood_of_more_urgent_jobs() -> None:
     scheduler, clock = make(patience_s=60.0)
     flood = itertools.count(3)
     for job in range(3):
@@ -198,7 +189,7 @@ def test_batch_starts_in_bounded_time_under_a_flood_of_more_urgent_jobs(urgency:
     starts_s: list[float] = []
     while len(starts_s) < 3:
         for client in ("x", "y", "z"):
-            scheduler.add(next(flood), client, urgency)
+            scheduler.add(next(flood), client, INTERACTIVE)
         turn = scheduler.next()
         assert turn is not None
         if turn.job < 3:
@@ -207,6 +198,25 @@ def test_batch_starts_in_bounded_time_under_a_flood_of_more_urgent_jobs(urgency:
         scheduler.ended(0, turn.job, 2.0)
         assert clock.now_s - since_s < 200.0
     assert starts_s == [60.0, 120.0, 180.0]
+
+
+def test_live_previews_count_as_device_time() -> None:
+    scheduler, _ = make()
+    scheduler.add(1, "other", BATCH)
+    scheduler.next()
+    scheduler.charge("live", 20.0)
+    for job in (2, 3):
+        scheduler.add(job, "live", INTERACTIVE)
+        scheduler.add(job + 10, "still", INTERACTIVE)
+    assert scheduler.order() == [12, 13, 2, 3]
+
+
+def test_live_previews_that_nobody_waited_for_are_forgotten() -> None:
+    scheduler, _ = make()
+    scheduler.charge("live", 1000.0)
+    scheduler.add(1, "live", INTERACTIVE)
+    scheduler.add(2, "other", INTERACTIVE)
+    assert scheduler.order() == [1, 2]
 
 
 def test_idle_clients_leave_nothing_behind() -> None:
@@ -235,12 +245,12 @@ class Queue(RuleBasedStateMachine):
         job = len(self.urgency)
         self.urgency[job] = urgency
         self.client[job] = client
-        replaced = self.scheduler.add(job, client, urgency)
-        if replaced is not None:
-            assert urgency is LIVE
-            assert self.client[replaced] == client
-            self.waiting.remove(replaced)
+        self.scheduler.add(job, client, urgency)
         self.waiting.add(job)
+
+    @rule(client=st.sampled_from("abcd"), device_s=st.floats(0, 100))
+    def charge(self, client: str, device_s: float) -> None:
+        self.scheduler.charge(client, device_s)
 
     @rule()
     def dispatch(self) -> None:
@@ -276,9 +286,7 @@ class Queue(RuleBasedStateMachine):
         self.down.add(worker)
         for job in lost:
             del self.on[job]
-            replaced = self.scheduler.add(job, self.client[job], self.urgency[job])
-            if replaced is not None:
-                self.waiting.remove(replaced)
+            self.scheduler.add(job, self.client[job], self.urgency[job])
             self.waiting.add(job)
 
     @rule(worker=st.integers(0, 1))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+from collections import deque
 from pathlib import Path
 
 from tests.front.harness import served
@@ -15,6 +16,8 @@ async def main(home: Path) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     async with served(home) as server:
         server.desk.workers.set()
+        server.pool.lives = deque(maxlen=10)  # type: ignore[assignment]  # it remembers everything else
+        await server.pool.come_up()
         print(server.info.port, server.info.token, flush=True)
         await stop.wait()
 

@@ -14,7 +14,7 @@ from impasto_studio.host import LayerEntry, Picture
 from impasto_studio.intent import ControlRow, Intent, LoraRow, Margins
 from impasto_studio.settings import Settings
 from impasto_studio.styles import Style
-from impasto_studio.view import JobView, LinkView, TakeView, View
+from impasto_studio.view import JobView, LinkView, LiveView, TakeView, View
 
 COMMANDS = frozenset(name for name in vars(Commands) if not name.startswith("_")) - {"change"}
 
@@ -127,6 +127,9 @@ EMPTY = View(
     settings=Settings(styles=(Style("Gouache", "gouache painting of {prompt}", "photo"),)),
 )
 TYPED = replace(EMPTY, intent=Intent(prompt=PROMPT), can_start=True, why_not="")
+LIVE_PAGE = replace(TYPED, steps=0)
+LIVE = Intent(mode="live", prompt=PROMPT, live_seed=4202)
+FOLLOWING = LiveView(True, "following", "", (320, 240), landscape(4202, 320, 240), 17)
 RUNNING = JobView(
     "j1", PROMPT, "running", "Painting, step 7 of 20", 0.34, remaining_s=12.0, preview=landscape(77, 64, 48)
 )
@@ -192,6 +195,41 @@ def pages() -> dict[str, View]:
             TYPED,
             intent=replace(refine, steps=12, loras=(LoraRow("pencil", 0.8),), negative="people"),
             steps=6,
-            live=True,
+        ),
+        "live-off": replace(LIVE_PAGE, intent=LIVE, start="Go live"),
+        "live-waiting": replace(
+            LIVE_PAGE,
+            intent=LIVE,
+            start="Pin to a layer",
+            can_start=False,
+            live=LiveView(True, "loading", "Loading the model …", (320, 240)),
+        ),
+        "live": replace(LIVE_PAGE, intent=LIVE, start="Pin to a layer", live=FOLLOWING, history=long[:9]),
+        "live-refined": replace(
+            LIVE_PAGE,
+            intent=replace(LIVE, live_on_canvas=True),
+            start="Pin to a layer",
+            live=replace(FOLLOWING, current=True, refined=True),
+        ),
+        "live-recording": replace(
+            LIVE_PAGE, intent=LIVE, start="Pin to a layer", live=replace(FOLLOWING, frames=128)
+        ),
+        "live-stopped": replace(
+            LIVE_PAGE,
+            intent=LIVE,
+            start="Pin to a layer",
+            live=replace(
+                FOLLOWING, state="stopped", sentence="“Dreamshaper 8” cannot do this. Choose another model."
+            ),
+        ),
+        "live-nothing": replace(
+            EMPTY,
+            document=False,
+            intent=LIVE,
+            start="Pin to a layer",
+            live=LiveView(True, "stopped", "Open or create a document first."),
+        ),
+        "live-advanced": replace(
+            TYPED, intent=replace(LIVE, live_steps=8), steps=5, start="Pin to a layer", live=FOLLOWING
         ),
     }

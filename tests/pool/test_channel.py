@@ -11,6 +11,8 @@ from impasto_protocol.messages import (
     GenerateRequest,
     InputRef,
     LayerInfo,
+    LiveControl,
+    LiveRequest,
     Lora,
     ModelInfo,
     Pixels,
@@ -20,8 +22,14 @@ from impasto_protocol.rasters import PixelFormat
 from impasto_server.pool import channel
 from impasto_server.pool.channel import (
     CancelRun,
+    CloseLive,
     Ended,
+    FeedLive,
+    LiveFailed,
+    LivePainted,
+    LiveWaits,
     ModelsChanged,
+    OpenLive,
     Painted,
     Progress,
     Ready,
@@ -42,6 +50,8 @@ LAYER = StoredLayer(
     LayerInfo("fox", -3, 5, 4, 4, PixelFormat.RGBA8, Recipe(REQUEST, "Euler", "0", {"a": "1"}), {"x": 0.5}),
     InputRef("c" * 64, 4, 4, PixelFormat.RGBA8),
 )
+LIVE = LiveRequest("c", "a fox", "m", (LiveControl("edges", "c", end=0.5),), (Lora("ink", -1.0),))
+PIXELS = Pixels(1, 1, PixelFormat.RGB8, b"abc")
 MODEL = ModelInfo("pocket", "Pocket", "sd15", 256, 20, 5.0, ("text",))
 
 
@@ -52,6 +62,9 @@ MODEL = ModelInfo("pocket", "Pocket", "sd15", 256, 20, 5.0, ("text",))
         Run("1", GenerateRequest("x")),
         Run("1", CONTROLLED, controls=(REF, MASK)),
         CancelRun("1"),
+        OpenLive(3, "a", LIVE),
+        FeedLive(3, 9, PIXELS, PIXELS, (PIXELS, PIXELS), 4, 0.25),
+        CloseLive(3),
         Stop(),
     ],
 )
@@ -71,6 +84,9 @@ def test_commands_arrive_as_they_were_sent(command: channel.WorkerCommand) -> No
         Painted("1", [LAYER]),
         Ended("1", "done", 2.5, [LAYER]),
         Ended("1", "failed", 0.0, error=ErrorInfo("out_of_memory", "Too large.")),
+        LiveWaits(3, "loading"),
+        LivePainted(3, 9, PIXELS, 0.5, True, 2, {"sampling": 1.5}, 4, 0.25),
+        LiveFailed(3, ErrorInfo("out_of_memory", "Too large.")),
         ModelsChanged([]),
     ],
 )

@@ -10,14 +10,27 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
-from impasto_protocol.messages import GenerateRequest
+from impasto_protocol.messages import GenerateRequest, LiveRequest, Pixels
+from impasto_protocol.rasters import PixelFormat
 from impasto_server.blobs import BlobStore
-from impasto_server.pool.channel import Ended, Event, Progress, Ready, Run
+from impasto_server.pool.channel import (
+    CloseLive,
+    Ended,
+    Event,
+    FeedLive,
+    LivePainted,
+    LiveWaits,
+    OpenLive,
+    Progress,
+    Ready,
+    Run,
+)
 from impasto_server.pool.local import LocalPool
 
-from tests.fakes.engine import painted
+from tests.fakes.engine import live_pixels, painted
 from tests.fakes.serve import FAKE_ENGINE
 
 
@@ -36,6 +49,9 @@ class Ear:
 
     def ready(self) -> int:
         return sum(isinstance(event, Ready) for _, event in self.events)
+
+    def previews(self) -> list[LivePainted]:
+        return [event for _, event in self.events if isinstance(event, LivePainted)]
 
     def ended(self) -> dict[str, Ended]:
         return {event.job: event for _, event in self.events if isinstance(event, Ended)}
@@ -170,6 +186,63 @@ async def test_an_engine_that_cannot_be_loaded_is_tried_again_and_the_log_says_w
     _, ear = await pools.start("tests.no_such_module:Engine")
     await until(lambda: len(ear.lost) >= 2)
     assert "no_such_module" in (pools.home / "log" / "worker.log").read_text()
+
+
+def feed(number: int, side: int = 64) -> FeedLive:
+    pixels = Pixels(side, side, PixelFormat.RGB8, bytes([number % 256]) * (3 * side * side))
+    return FeedLive(1, number, pixels)
+
+
+async def test_a_live_frame_goes_there_and_back(pools: Pools) -> None:
+    pool, ear = await pools.start()
+    await pool.live(0, OpenLive(1, "a", LiveRequest("c", "a fox")))  # there is no worker yet
+    await until(ear.ready)
+    await pool.live(0, OpenLive(1, "a", LiveRequest("c", "a fox")))
+    await pool.live(0, feed(1))
+    await until(lambda: ear.previews())
+    assert [event for _, event in ear.events[1:3]] == [LiveWaits(1, "loading"), LiveWaits(1, "ready")]
+    (preview,) = ear.previews()
+    expected = live_pixels(LiveRequest("c", "a fox"), np.full((64, 64, 3), 1, np.uint8))
+    assert (preview.input, preview.pixels.data) == (1, expected.tobytes())
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="Windows cannot stop a process")
+async def test_a_worker_that_does_not_read_is_fed_the_newest_when_it_does(pools: Pools) -> None:
+    pool, ear = await pools.start()
+    await until(ear.ready)
+    process = pool.process_id(0)
+    assert process is not None
+    await pool.live(0, OpenLive(1, "a", LiveRequest("c", "a fox")))
+    os.kill(process, signal.SIGSTOP)
+    pipe = pool._seats[0].process.stdin.transport  # type: ignore[union-attr]
+    most = 0
+    for number in range(100):
+        await pool.live(0, feed(number, 512))
+        most = max(most, pipe.get_write_buffer_size())
+    await asyncio.sleep(0.05)
+    assert most <= 2 << 20, "one input is on its way, one is held"
+    os.kill(process, signal.SIGCONT)
+    await until(lambda: any(event.input == 99 for event in ear.previews()))
+    assert len(ear.previews()) <= 4
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="Windows cannot stop a process")
+async def test_what_a_closed_session_was_to_be_fed_is_not_sent_any_more(pools: Pools) -> None:
+    pool, ear = await pools.start()
+    await until(ear.ready)
+    process = pool.process_id(0)
+    assert process is not None
+    await pool.live(0, OpenLive(1, "a", LiveRequest("c", "a fox")))
+    await until(lambda: len(ear.events) == 3)
+    os.kill(process, signal.SIGSTOP)
+    for number in range(10):
+        await pool.live(0, feed(number, 512))
+    await pool.live(0, CloseLive(1))
+    await pool.live(0, OpenLive(2, "a", LiveRequest("c", "a fox")))
+    assert pool._seats[0].held == {}
+    os.kill(process, signal.SIGCONT)
+    await until(lambda: isinstance(ear.events[-1][1], LiveWaits) and len(ear.events) > 3)
+    assert all(event.input < 9 for event in ear.previews())
 
 
 @pytest.mark.faults

@@ -13,7 +13,19 @@ from typing import Any
 
 from impasto_protocol.rasters import PixelFormat, bytes_per_pixel, raster_size
 from impasto_studio.geometry import Box
-from impasto_studio.host import Capture, Captured, Failed, LayerEntry, NewLayer, Picture, Scene, Shown
+from impasto_studio.host import (
+    Animation,
+    Capture,
+    Captured,
+    Failed,
+    LayerEntry,
+    NewLayer,
+    Picture,
+    Scene,
+    Seen,
+    Shown,
+    Watch,
+)
 from impasto_studio.studio import Studio
 from impasto_studio.view import View
 
@@ -73,6 +85,12 @@ class Easel:
         self.captures: list[Capture] = []
         self.held: list[Callable[[], None]] | None = None  # a list: captures wait in it
         self.refuse_insert = ""
+        self.watched: Watch | None = None
+        self.watches: list[Watch | None] = []
+        self.animations: list[Animation] = []
+        self.frames: list[list[bytes]] = []  # the files of each animation, as they were
+        self.refuse_animation = ""
+        self._seen: Seen | None = None
         self._soon: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._thread = threading.get_ident()
         self._layers = 0
@@ -91,6 +109,22 @@ class Easel:
     def document(self) -> Document:
         assert self.active is not None
         return self.documents[self.active]
+
+    def draw(self, colour: bytes) -> None:
+        """A stroke: the picture has another colour, and who watches sees it."""
+        self.document.colour = colour
+        self.call_soon(self._see)
+
+    def _see(self) -> None:
+        wanted, seen = self.watched, self._seen
+        document = self.documents.get(wanted.document) if wanted is not None else None
+        if wanted is None or seen is None or document is None:
+            return
+        size, area = (wanted.width, wanted.height), wanted.width * wanted.height
+        picture = Picture(*size, PixelFormat.RGBA8, document.colour * area)
+        mask = Picture(*size, PixelFormat.GRAY8, b"\xff" * area) if wanted.mask else None
+        layers = {name: Picture(*size, PixelFormat.RGBA8, bytes(4 * area)) for name in wanted.controls}
+        seen(Captured(picture, mask, tuple(layers[name] if name else picture for name in wanted.controls)))
 
     def turn(self) -> None:
         """Runs what is due now, and what that makes due."""
@@ -156,6 +190,19 @@ class Easel:
         self.shown = shown
         self.previews.append(shown)
         return True
+
+    def watch(self, wanted: Watch | None, seen: Seen) -> None:
+        self._on_its_thread()
+        self.watched, self._seen = wanted, seen
+        self.watches.append(wanted)
+        self.call_soon(self._see)
+
+    def animate(self, animation: Animation, done: Callable[[], None], failed: Failed) -> None:
+        self._on_its_thread()
+        self.animations.append(animation)
+        self.frames.append([frame.read_bytes() for frame in animation.frames])
+        refusal = self.refuse_animation
+        self.call_soon((lambda: failed(refusal)) if refusal else done)
 
     def remember(self, document: str, key: str, data: bytes) -> None:
         self._on_its_thread()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from impasto_client.live import Preview
 from impasto_client.session import Layer
 from impasto_protocol.errors import ImpastoError, ServerUnreachable
 from impasto_protocol.messages import (
@@ -19,6 +20,7 @@ from impasto_protocol.messages import (
     JobSummary,
     LayerInfo,
     Limits,
+    LiveRequest,
     ModelInfo,
     Pixels,
     Recipe,
@@ -41,7 +43,7 @@ MODEL = ModelInfo(
     256,
     20,
     3.0,
-    ("text", "image", "mask", "control", "lora", "upscale"),
+    ("text", "image", "mask", "control", "lora", "upscale", "live"),
     ("scribble", "depth"),
     ("pencil",),
 )
@@ -78,6 +80,8 @@ class Server:
     forgotten: list[str] = field(default_factory=list)
     connects: list[dict[str, Any]] = field(default_factory=list)
     missing: set[str] = field(default_factory=set)  # jobs whose pixels are gone
+    live: bool = True  # it can paint previews
+    sittings: list[Live] = field(default_factory=list)
     time_s: float = 1000.0
 
     def connect(self, home: Path | None, name: str, **options: Any) -> Session:
@@ -151,6 +155,65 @@ class Canvas:
         del self._session.canvases[self.name]
 
 
+class Live:
+    """As `impasto_client.live.Live`; a test says when a preview comes."""
+
+    def __init__(
+        self,
+        session: Session,
+        on_preview: Callable[[Preview], None],
+        on_status: Callable[[str], None],
+        on_problem: Callable[[ImpastoError], None],
+    ) -> None:
+        self.session = session
+        self.on_preview, self.on_status, self.on_problem = on_preview, on_status, on_problem
+        self.requests: list[LiveRequest] = []
+        self.inputs: list[dict[str, bytes]] = []  # what stood on the canvases, by their names
+        self.closed = False
+        self.previews = 0
+        self.refuse: ImpastoError | None = None  # the next picture
+
+    @property
+    def request(self) -> LiveRequest:
+        return self.requests[-1]
+
+    def change(self, request: LiveRequest) -> int:
+        named = (request.canvas, request.mask, *(one.canvas for one in request.controls))
+        for name in filter(None, named):
+            assert self.session.canvases[name].sequence, "the server does not know this canvas yet"
+        self.requests.append(request)
+        return self._input() if self.inputs else 1
+
+    def show(self, pictures: Mapping[Canvas, bytes]) -> int:
+        if self.refuse is not None:
+            raise self.refuse
+        for canvas, pixels in pictures.items():
+            canvas.update(pixels)
+        return self._input()
+
+    def _input(self) -> int:
+        canvas = self.session.canvases[self.request.canvas]
+        self.size = canvas.width, canvas.height
+        self.inputs.append({name: canvas.pixels for name, canvas in self.session.canvases.items()})
+        return len(self.inputs) + 1  # `change` has had the first number
+
+    def close(self) -> None:
+        self.closed = True
+
+    @property
+    def picture(self) -> bytes:
+        """What the picture's canvas held at the newest input."""
+        return self.inputs[-1][self.request.canvas]
+
+    def paint(self, shade: int = 1, *, number: int = 0, size: tuple[int, int] = (0, 0), **more: Any) -> None:
+        """A preview comes, of the newest input or of another one."""
+        width, height = size if all(size) else self.size
+        self.previews += 1
+        pixels = bytes([shade]) * (3 * width * height)
+        shown = number or len(self.inputs) + 1
+        self.on_preview(Preview(self.previews, shown, 0, width, height, pixels, **more))
+
+
 @dataclass
 class Record:
     error: ImpastoError | None
@@ -176,6 +239,7 @@ class Session:
     def welcome(self) -> Welcome:
         self._reach()
         capabilities = ("generate", "image", "mask", "control", "lora", "upscale")
+        capabilities += ("live",) if self.server.live else ()
         return Welcome(1, "0.1.0", self.server.limits, capabilities, 0, maps=MAPS)
 
     def close(self) -> None:
@@ -190,6 +254,16 @@ class Session:
         canvas = Canvas(self, f"canvas-{self.opened}", width, height, format)
         self.canvases[canvas.name] = canvas
         return canvas
+
+    def live(
+        self,
+        on_preview: Callable[[Preview], None],
+        on_status: Callable[[str], None],
+        on_problem: Callable[[ImpastoError], None],
+    ) -> Live:
+        made = Live(self, on_preview, on_status, on_problem)
+        self.server.sittings.append(made)
+        return made
 
     def submit(
         self, generate: GenerateRequest, urgency: str = "interactive", job: str = "", note: str = ""

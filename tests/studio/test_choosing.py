@@ -987,8 +987,10 @@ def test_prompts_can_be_kept_to_oneself(atelier: Atelier) -> None:
 
 def test_live_is_a_switch(atelier: Atelier) -> None:
     atelier.studio.set_live(True)
-    assert atelier.settle().live
+    assert atelier.settle().live.on
     assert atelier.studio.live
+    atelier.studio.set_live(False)
+    assert not atelier.settle().live.on
 
 
 def test_many_changes_make_one_view(atelier: Atelier) -> None:

@@ -11,7 +11,7 @@ from impasto_protocol.messages import Control, Lora
 from impasto_server.engine.painting import schedule
 from impasto_studio.geometry import Box
 from impasto_studio.host import Capture, LayerEntry, Scene
-from impasto_studio.intent import ACTIONS, MODES, ControlRow, Intent, LoraRow, Margins
+from impasto_studio.intent import ACTIONS, JOB_MODES, ControlRow, Intent, LoraRow, Margins
 from impasto_studio.plan import Possible, plan_job, plan_map, start_text, steps_run
 from impasto_studio.styles import Style
 from impasto_studio.tasks import Plan
@@ -257,7 +257,7 @@ def test_the_button_says_what_will_happen() -> None:
     ]
     assert [text(SCENE, "refine"), text(SELECTED, "refine")] == ["Refine", "Refine selection"]
     assert [text(SCENE, "upscale"), text(None, "upscale")] == ["Upscale to 800 × 600", "Upscale"]
-    assert {text(None, mode) for mode in MODES} == {"Generate", "Fill selection", "Refine", "Upscale"}
+    assert {text(None, mode) for mode in JOB_MODES} == {"Generate", "Fill selection", "Refine", "Upscale"}
 
 
 @given(st.integers(1, 150), st.integers(1, 100))

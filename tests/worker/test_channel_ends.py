@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import io
 import threading
+import time
 
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
-from impasto_protocol.messages import GenerateRequest, Pixels
+from impasto_protocol.messages import GenerateRequest, LiveRequest, Pixels
 from impasto_protocol.rasters import PixelFormat
 from impasto_server.pool.channel import (
     MAX_FRAME_BYTES,
     Ended,
+    FeedLive,
+    LivePainted,
+    LiveWaits,
+    OpenLive,
     Progress,
     Run,
     decode_event,
     frame,
 )
 from impasto_server.worker import channel_ends
-from impasto_server.worker.channel_ends import Inbox, Outbox
+from impasto_server.worker.channel_ends import Inbox, LiveNews, Outbox
 
 PREVIEW = Pixels(1, 1, PixelFormat.RGB8, b"abc")
 
@@ -74,6 +79,47 @@ def test_progress_that_nobody_reads_collapses_and_results_do_not() -> None:
         Progress("2", "sampling", 1, 4),
         Ended("1", "done", 1.0),
     ]
+
+
+def test_previews_that_nobody_reads_collapse_into_the_newest_of_each_session() -> None:
+    pipe = Stuck()
+    outbox = Outbox(pipe)
+    outbox.send(LiveWaits(1, "ready"))
+    assert pipe.reached.wait(10)
+    for number in range(100):
+        for live in (1, 2):
+            outbox.send(LivePainted(live, number, PREVIEW, 0.5, wasted_steps=1))
+    pipe.go.set()
+    outbox.flush(10)
+    assert events(pipe.getvalue()) == [
+        LiveWaits(1, "ready"),
+        LivePainted(1, 99, PREVIEW, 50.0, wasted_steps=100),
+        LivePainted(2, 99, PREVIEW, 50.0, wasted_steps=100),
+    ]
+
+
+def test_inputs_that_nobody_takes_collapse_into_the_newest() -> None:
+    inbox = Inbox()
+    inbox.put(OpenLive(1, "a", LiveRequest("c", "x")))
+    for number in range(100):
+        inbox.put(FeedLive(1, number, PREVIEW))
+    inbox.put(FeedLive(2, 7, PREVIEW))
+    assert inbox.news
+    news = inbox.take_live(1)
+    assert news is not None
+    assert news.opened == OpenLive(1, "a", LiveRequest("c", "x"))
+    assert news.fed == FeedLive(1, 99, PREVIEW)
+    assert inbox.news
+    assert inbox.take_live(2) == LiveNews(fed=FeedLive(2, 7, PREVIEW))
+    assert not inbox.news
+    assert inbox.take_live(2) is None
+
+
+def test_live_input_wakes_a_worker_that_waits_for_jobs() -> None:
+    inbox = Inbox()
+    threading.Thread(target=lambda: time.sleep(0.05) or inbox.put(FeedLive(1, 1, PREVIEW))).start()
+    assert inbox.wait(10.0) is None
+    assert inbox.news
 
 
 def test_the_end_of_the_channel_is_the_end_of_the_work() -> None:

@@ -10,14 +10,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 from impasto_protocol.errors import BadModel
-from impasto_protocol.messages import Control, GenerateRequest, LayerInfo, ModelInfo, Recipe
+from impasto_protocol.messages import (
+    Control,
+    GenerateRequest,
+    LayerInfo,
+    LiveRequest,
+    ModelInfo,
+    Pixels,
+    Recipe,
+)
 from impasto_protocol.rasters import PixelFormat
 from impasto_server.blobs import BlobStore
 from impasto_server.engine.interface import Input, Layer, StepGate
 from impasto_server.pool.channel import (
     CancelRun,
     Ended,
+    FeedLive,
+    LivePainted,
     ModelsChanged,
+    OpenLive,
     Painted,
     Ready,
     Run,
@@ -25,11 +36,12 @@ from impasto_server.pool.channel import (
     WorkerEvent,
     decode_event,
 )
+from impasto_server.worker import live as live_module
 from impasto_server.worker import loop
 from impasto_server.worker.channel_ends import Inbox, Outbox
 from impasto_server.worker.loop import Worker
 
-from tests.fakes.engine import MODEL, FakeEngine, painted
+from tests.fakes.engine import LIVE_STEPS, MODEL, FakeEngine, live_pixels, painted
 
 
 class Bench:
@@ -306,3 +318,119 @@ def test_a_worker_that_is_stopped_says_nothing_about_its_jobs(tmp_path: Path) ->
     bench.inbox.put(Run("1", GenerateRequest("slow")))
     bench.worker.serve()
     assert bench.ended() == []
+
+
+# ── live previews between jobs, and between their steps ──────────────────────────────────────────────────
+
+PICTURE = Pixels(16, 16, PixelFormat.RGB8, bytes(range(256)) * 3)
+SKETCH = LiveRequest("c", "sketch", refine_steps=-1)
+
+
+def fed(number: int, live: int = 1) -> FeedLive:
+    return FeedLive(live, number, PICTURE)
+
+
+class Sketched(FakeEngine):
+    """An artist draws at every step of a job, for `inputs` inputs; then the worker is told to stop. `log` has
+    what was begun: "step" of a job, or the number of a live input."""
+
+    inbox: Inbox
+
+    def __init__(self, inputs: int, home: Path) -> None:
+        super().__init__(home=home)
+        self.left = inputs
+        self.log: list[str] = []
+
+    def _misbehave(self, prompt: str) -> None:
+        self.log.append("live" if prompt == SKETCH.prompt else "step")
+        if self.left and prompt != SKETCH.prompt:
+            self.inbox.put(fed(self.left))
+            self.left -= 1
+
+
+def test_live_goes_between_the_steps_of_a_job_whose_bytes_and_time_are_as_without_it(tmp_path: Path) -> None:
+    engine = Sketched(6, tmp_path)
+    engine._step_s = 0.01
+    bench = Bench(tmp_path, engine)
+    engine.inbox = bench.inbox
+    bench.inbox.put(OpenLive(1, "a", SKETCH))
+    ended = bench.run("slow", steps=6)
+    frame = ["live"] * LIVE_STEPS
+    assert engine.log == ["step", *([*frame, "step"] * 5)]
+    shown = [event for event in bench.events() if isinstance(event, LivePainted)]
+    assert [event.input for event in shown] == [6, 5, 4, 3, 2], "the newest, at the very next step"
+    slow = GenerateRequest("slow", seed=3, steps=6)
+    assert bytes(bench.blobs.read(ended.layers[0].pixels)) == painted(slow)
+    assert ended.device_s < sum(event.device_s for event in shown), "6 steps of its own, 20 of live frames"
+
+
+def test_a_job_always_gets_on_under_live_input_that_never_ends(tmp_path: Path) -> None:
+    engine = Sketched(10_000, tmp_path)
+    engine._step_s = 0.0
+    bench = Bench(tmp_path, engine)
+    engine.inbox = bench.inbox
+    for live in (1, 2, 3):
+        bench.inbox.put(OpenLive(live, str(live), SKETCH))
+        bench.inbox.put(fed(0, live))
+    assert bench.run("slow", steps=30).state == "done"
+    most = max(len(run) for run in "".join("s" if one == "step" else "l" for one in engine.log).split("s"))
+    assert most <= 3 * LIVE_STEPS, "one frame of each session between two steps"
+
+
+def test_live_is_first_but_after_a_frame_a_job_that_waits_is_begun(tmp_path: Path) -> None:
+    class Flood(FakeEngine):
+        """There is always another input."""
+
+        def _misbehave(self, prompt: str) -> None:
+            log.append(prompt)
+            bench.inbox.put(fed(len(log)))
+            if log.count("slow") == 3:
+                bench.inbox.put(Stop())
+
+    log: list[str] = []
+    bench = Bench(tmp_path, Flood(home=tmp_path))
+    bench.inbox.put(OpenLive(1, "a", SKETCH))
+    bench.inbox.put(fed(0))
+    bench.inbox.put(Run("1", GenerateRequest("slow", steps=50)))
+    bench.worker.serve()
+    assert log[0] == "sketch"
+    first = log.index("slow")
+    assert first == 2 * (1 + LIVE_STEPS), "a frame, begun twice; then one more in the gate of the job"
+    assert "sketch" in log[first:], "its gate goes on with live"
+
+
+def test_a_worker_at_rest_refines_and_waits_without_a_sound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_module, "REFINE_AFTER_S", 0.0)
+    waits: list[float] = []
+
+    class Counted(Inbox):
+        def wait(self, timeout_s: float) -> Run | None:
+            waits.append(timeout_s)
+            if timeout_s == loop.LOOK_FOR_MODELS_S:
+                self.put(Stop())
+            return super().wait(timeout_s)
+
+    bench = Bench(tmp_path, FakeEngine(home=tmp_path))
+    bench.inbox = Counted()
+    bench.worker = Worker(FakeEngine(home=tmp_path), bench.blobs, bench.inbox, bench.outbox)
+    bench.inbox.put(OpenLive(1, "a", LiveRequest("c", "sketch")))
+    bench.inbox.put(fed(1))
+    bench.worker.serve()
+    shown = [(event.input, event.refined) for event in bench.events() if isinstance(event, LivePainted)]
+    assert shown == [(1, False), (1, True)]
+    assert len(waits) <= 4, "then it sleeps"
+
+
+def test_what_a_live_frame_shows_is_what_the_engine_painted(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, FakeEngine(home=tmp_path))
+    mask = Pixels(16, 16, PixelFormat.GRAY8, bytes(256))
+    depth = Pixels(16, 16, PixelFormat.DEPTH32F, np.arange(256, dtype="<f4").tobytes())
+    bench.inbox.put(OpenLive(1, "a", SKETCH))
+    bench.inbox.put(FeedLive(1, 1, PICTURE, mask, (depth,)))
+    bench.worker._live.paint_next()
+    (event,) = [event for event in bench.events() if isinstance(event, LivePainted)]
+    image, gray = np.frombuffer(PICTURE.data, "u1").reshape(16, 16, 3), np.zeros((16, 16), "u1")
+    expected = live_pixels(SKETCH, image, gray, [np.arange(256, dtype="<f4").reshape(16, 16)])
+    assert event.pixels == Pixels(16, 16, PixelFormat.RGB8, expected.tobytes())

@@ -33,15 +33,16 @@ class Pen(QtCore.QObject):
         widget = canvas.widget if canvas is not None else None
         if canvas is not None:
             self._to_document = canvas.transform.inverted()[0]
-        if widget is self._widget:
-            return
-        if self._widget is not None:
-            self._widget.destroyed.disconnect(self._gone)
-            self._widget.removeEventFilter(self)
-        self._gone()
-        self._widget = widget
+        if widget is not self._widget:
+            if self._widget is not None:
+                self._widget.destroyed.disconnect(self._gone)
+                self._widget.removeEventFilter(self)
+            self._gone()
+            self._widget = widget
+            if widget is not None:
+                widget.destroyed.connect(self._gone)
         if widget is not None:
-            widget.destroyed.connect(self._gone)
+            # Each time: Krita puts its own filter, which swallows what it uses, before those that are there.
             widget.installEventFilter(self)
 
     def touched(self) -> Optional[Tuple[float, float]]:

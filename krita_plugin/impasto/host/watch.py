@@ -21,7 +21,7 @@ from .documents import Documents
 from .pen import Pen
 from .pixels import Buffer, fitted_rows
 from .scratch import Scratch
-from .slices import Pause, Steps
+from .slices import BUDGET_S, Pause, Steps
 from .sources import Reader, layer, projection, selection
 
 __all__ = ["follow"]
@@ -31,7 +31,8 @@ PEN_S = 0.008  # between two looks while something happens: 120 Hz
 IDLE_S = 0.2  # … and while nothing does,
 NAP_MS = 20  # in pieces as long as this, so that a pen that comes down is noticed
 AWAKE_S = 0.7  # after the last change, or the pen
-REST = 3  # times as long as looking has taken, it is rested at least: most of the thread stays Krita's
+REST = 3  # times as long as looking has taken, it is rested at least: most of the thread stays Krita's …
+LONGEST_S = 0.01  # … but what has taken longer than this was waiting for others
 MANY_BANDS = 32  # from here on the bands at the pen are told before the others are looked at
 
 
@@ -80,7 +81,9 @@ def follow(
                     for plane, reader in zip(planes, readers):
                         yield from plane.look(reader, index)
                     spent += time.perf_counter() - begun
-                    yield None
+                    if spent > BUDGET_S:
+                        yield Pause(round(1000 * REST * min(spent, LONGEST_S)))
+                        spent = 0.0
                 if some is far or len(far) > MANY_BANDS:
                     changed = tell() or changed
         now = time.perf_counter()
@@ -89,9 +92,9 @@ def follow(
         elif awake_until and now > awake_until:
             awake_until = now + AWAKE_S if document is not None and _busy(document) else 0.0
         if awake_until:
-            yield Pause(round(1000 * max(PEN_S, REST * spent)))
+            yield Pause(round(1000 * max(PEN_S, REST * min(spent, LONGEST_S))))
             continue
-        while time.perf_counter() < now + max(IDLE_S, REST * spent) and not pen.down:
+        while time.perf_counter() < now + IDLE_S and not pen.down:
             yield Pause(NAP_MS)
 
 

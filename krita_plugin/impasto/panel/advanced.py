@@ -14,6 +14,8 @@ from .parts import Chooser, IconButton, Words, column, row, show_value
 
 __all__ = ["Advanced", "insert_titles"]
 
+LIVE_SIDES_PX = (256, 384, 512, 768, 1024)
+
 
 def insert_titles() -> tuple:
     titles = {
@@ -126,26 +128,40 @@ class Loras(QtWidgets.QWidget):
         self._add.setEnabled(len({lora.name for lora in rows}) < len(names))
 
 
+def _sizes(native_px: int) -> tuple:
+    """Sides of a square as large as a preview, and the model's own."""
+    own = tr("Model's own ({value})", value=native_px) if native_px else tr("Model's own")
+    return (("", own), *((str(side), f"{side} px") for side in LIVE_SIDES_PX))
+
+
 class Advanced(QtWidgets.QWidget):
     edited = Signal(dict)  # fields of the intent
+
+    STEPS, GUIDANCE, INSERT, LIVE_STEPS, LIVE_SIZE = range(5)
 
     def __init__(self) -> None:
         super().__init__()
         self._steps = AutoSpin(tr("Steps"), auto=0, highest=200, step=1, decimals=0)
         self._guidance = AutoSpin(tr("Guidance"), auto=-1.0, highest=30.0, step=0.5, decimals=1)
         self._insert = Chooser(tr("Insert as"))
+        self._live_steps = AutoSpin(tr("Steps of a preview"), auto=0, highest=50, step=1, decimals=0)
+        self._live_size = Chooser(tr("Size of the previews"))
         self._loras = Loras()
-        guard(self._insert)
+        guard(self._insert, self._live_size)
         self._steps.valueChanged.connect(lambda steps: self.edited.emit({"steps": int(steps)}))
         self._guidance.valueChanged.connect(
             lambda guidance: self.edited.emit({"guidance": guidance if guidance >= 0 else -1.0})
         )
         self._insert.chosen.connect(lambda insert: self.edited.emit({"insert": insert}))
+        self._live_steps.valueChanged.connect(lambda steps: self.edited.emit({"live_steps": int(steps)}))
+        self._live_size.chosen.connect(lambda side: self.edited.emit({"live_px": int(side or 0)}))
         self._loras.edited.connect(lambda loras: self.edited.emit({"loras": loras}))
         self.form = Form()
         self.form.add(tr("Steps"), self._steps)
         self.form.add(tr("Guidance"), self._guidance)
         self.form.add(tr("Insert as"), self._insert)
+        self.form.add(tr("Steps"), self._live_steps)
+        self.form.add(tr("Size"), self._live_size)
         self.setLayout(column(self.form, self._loras))
 
     def show_view(self, view: View, intent: Intent) -> None:
@@ -155,6 +171,12 @@ class Advanced(QtWidgets.QWidget):
         show_value(self._steps, intent.steps)
         show_value(self._guidance, intent.guidance)
         self._insert.offer(insert_titles(), intent.insert)
+        live = intent.mode == "live"
+        for row_of in (self.STEPS, self.GUIDANCE, self.INSERT, self.LIVE_STEPS, self.LIVE_SIZE):
+            self.form.show_row(row_of, live == (row_of in (self.LIVE_STEPS, self.LIVE_SIZE)))
+        self._live_steps.show_default(0)
+        show_value(self._live_steps, intent.live_steps)
+        self._live_size.offer(_sizes(model.native_px if model else 0), str(intent.live_px or ""))
         self._loras.show_rows(intent.loras, model.loras if model else ())
         if intent.mode == "upscale":  # which adds detail to what is there, without them
             self._loras.hide()
@@ -163,6 +185,12 @@ class Advanced(QtWidgets.QWidget):
     def summary(intent: Intent) -> str:
         """What is not as it starts."""
         said = []
+        if intent.mode == "live":
+            if intent.live_steps > 0:
+                said.append(tr("{n} steps", n=intent.live_steps))
+            if intent.live_px > 0:
+                said.append(f"{intent.live_px} px")
+            return " · ".join((*said, *(lora.name for lora in intent.loras)))
         if intent.steps > 0:
             said.append(tr("1 step") if intent.steps == 1 else tr("{n} steps", n=intent.steps))
         if intent.guidance >= 0:

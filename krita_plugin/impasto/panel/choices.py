@@ -17,7 +17,12 @@ __all__ = ["Choices", "Form", "zone"]
 SEEDS = 2**31  # of a seed the panel draws; typed ones may be larger
 MOST_TAKES = 16
 SEED_ROW_EM = 11  # seed, lock and the number of takes, without words
-STRENGTH_FIELDS = {"fill": "fill_strength", "refine": "refine_strength", "upscale": "upscale_strength"}
+STRENGTH_FIELDS = {
+    "fill": "fill_strength",
+    "refine": "refine_strength",
+    "upscale": "upscale_strength",
+    "live": "live_strength",
+}
 
 
 def zone(strength: float) -> str:
@@ -164,6 +169,34 @@ class SeedField(QtWidgets.QWidget):
         self._show_lock(seed)
 
 
+class DiceField(QtWidgets.QWidget):
+    """The seed of all live previews, and a die that throws another one."""
+
+    edited = Signal(object)  # the seed
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._line = QtWidgets.QLineEdit()
+        self._line.setAccessibleName(tr("Seed of the previews"))
+        self._line.setValidator(
+            QtGui.QRegularExpressionValidator(QtCore.QRegularExpression("[0-9]{1,18}"), self._line)
+        )
+        self._line.setMinimumWidth(em(self, 2.5))
+        guard(self._line)
+        self._line.textEdited.connect(lambda text: self.edited.emit(int(text)) if text else None)
+        dice = IconButton("dice", tr("Another seed"), self._throw)
+        self.setLayout(row(self._line, dice, gap=2))
+
+    def _throw(self) -> None:
+        seed = random.randrange(SEEDS)
+        self.show_seed(seed)
+        self.edited.emit(seed)
+
+    def show_seed(self, seed: int) -> None:
+        if str(seed) != self._line.text() and not (self._line.hasFocus() and not self._line.text()):
+            self._line.setText(str(seed))
+
+
 class Choices(QtWidgets.QWidget):
     """The form under the prompt."""
 
@@ -178,6 +211,7 @@ class Choices(QtWidgets.QWidget):
         self._style = Chooser(tr("Style"))
         self._strength = StrengthField()
         self._seed = SeedField()
+        self._dice = DiceField()
         self._takes = QtWidgets.QSpinBox()
         self._takes.setRange(1, MOST_TAKES)
         self._takes.setAccessibleName(tr("Number of takes"))
@@ -187,13 +221,15 @@ class Choices(QtWidgets.QWidget):
         self._style.chosen.connect(lambda style: self.edited.emit({"style": style}))
         self._strength.edited.connect(self._strength_edited)
         self._seed.edited.connect(lambda seed: self.edited.emit({"seed": seed}))
+        self._dice.edited.connect(lambda seed: self.edited.emit({"live_seed": seed}))
         self._takes.valueChanged.connect(self._takes_changed)
         self.form = Form()
         self.form.add(tr("Model"), self._model)
         self.form.add(tr("Style"), self._style)
         self.form.add(tr("Strength"), self._strength, self._strength.line)
-        last = row(self._seed, self._takes, gap=6)
+        last = row(self._seed, self._dice, self._takes, gap=6)
         last.setStretch(0, 1)
+        last.setStretch(1, 1)
         self.form.add(tr("Seed"), last)
         self.setLayout(self.form)
 
@@ -232,7 +268,10 @@ class Choices(QtWidgets.QWidget):
         self._seed.show_seed(intent.seed, newest.seed if newest else None)
         show_value(self._takes, intent.takes)
         self._suffix(intent.takes)
-        self._takes.setVisible(intent.mode != "upscale")  # which makes one
+        self._takes.setVisible(intent.mode not in ("upscale", "live"))  # which make one
+        self._dice.show_seed(intent.live_seed)
+        self._dice.setVisible(intent.mode == "live")
+        self._seed.setVisible(intent.mode != "live")
 
 
 def _models(view: View, intent: Intent) -> Tuple[tuple, str]:

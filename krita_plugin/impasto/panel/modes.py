@@ -24,6 +24,7 @@ def mode_titles() -> Dict[str, str]:
         "fill": tr("Fill"),
         "refine": tr("Refine"),
         "upscale": tr("Upscale"),
+        "live": tr("Live"),
     }
 
 
@@ -33,6 +34,7 @@ def mode_tips() -> Dict[str, str]:
         "fill": tr("Paints inside the selection so that it fits what is around it"),
         "refine": tr("Paints over what is there and keeps as much of it as you say"),
         "upscale": tr("Makes the picture larger and paints its fine detail"),
+        "live": tr("Follows your drawing with previews while you paint"),
     }
 
 
@@ -96,7 +98,7 @@ class _Segment(QtWidgets.QPushButton):
 
 
 class ModeRow(QtWidgets.QWidget):
-    """Generate, Fill, Refine, Upscale. All words where they fit; else the chosen one's, and icons."""
+    """Generate, Fill, Refine, Upscale, Live. All words where they fit; else the chosen one's, and icons."""
 
     chosen = Signal(str)
 

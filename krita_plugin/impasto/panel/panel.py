@@ -14,6 +14,7 @@ from .controls import Controls
 from .drafts import Draft
 from .history import History
 from .jobs import Jobs
+from .live import LiveCard
 from .look import em, repaint_on
 from .modes import ModeOptions, ModeRow
 from .parts import IconButton, column, row
@@ -75,6 +76,8 @@ class Panel(QtWidgets.QWidget):
         self._short_start.setEnabled(view.can_start)
         self._jobs.show_view(view)
         self._takes.show_view(view)
+        self._live.show_view(view, intent)
+        self._place_start(intent.mode == "live")
         self._reveal(view)
         if self._state.folded:
             return
@@ -87,6 +90,14 @@ class Panel(QtWidgets.QWidget):
         self._controls_section.say("" if self._controls_section.is_open() else Controls.summary(intent))
         self._advanced_section.say("" if self._advanced_section.is_open() else Advanced.summary(intent))
         self._history_section.say(str(len(view.history)) if view.history else "")
+
+    def _place_start(self, live: bool) -> None:
+        """Under what it is about: the live picture, or all the choices."""
+        before = self._choices if live else self._jobs
+        at = self._whole.indexOf(before)
+        if self._whole.indexOf(self._start) != at - 1:
+            self._whole.removeWidget(self._start)
+            self._whole.insertWidget(self._whole.indexOf(before), self._start)
 
     def _reveal(self, view: View) -> None:
         """Scrolls to what is new on a small screen, but not away from where the artist writes; and back when
@@ -146,6 +157,7 @@ class Panel(QtWidgets.QWidget):
         self._controls = Controls()
         self._advanced = Advanced()
         self._start = StartRow()
+        self._live = LiveCard()
         self._jobs = Jobs(commands)
         self._takes = Takes(commands)
         self._history = History(commands)
@@ -162,12 +174,13 @@ class Panel(QtWidgets.QWidget):
         prompt_line.setStretch(0, 1)
         for button in (self._short_start, self._unfold):
             prompt_line.setAlignment(button, QtCore.Qt.AlignmentFlag.AlignTop)
-        whole = column(
+        self._whole = whole = column(
             self._state_line,
             self._notice,
             self._modes,
             self._options,
             prompt_line,
+            self._live,
             self._choices,
             self._controls_section,
             self._advanced_section,
@@ -221,6 +234,8 @@ class Panel(QtWidgets.QWidget):
         self._short_start.clicked.connect(lambda _checked=False: self.start())
         self._start.again.connect(self._commands.paint_again)
         self._start.live.connect(self._commands.set_live)
+        self._live.edited.connect(lambda fields: self._edit(**fields))
+        self._live.record.connect(self._commands.record_live)
 
     # ── the artist's doing ──
 

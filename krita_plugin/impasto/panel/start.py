@@ -1,4 +1,4 @@
-"""The main button, the Live switch, and the line that says why not."""
+"""The main button, the switch that ends live previews, and the line that says why not."""
 
 from impasto_studio.texts import tr
 from impasto_studio.view import View
@@ -53,14 +53,14 @@ class StartButton(QtWidgets.QPushButton):
 
 
 class LiveSwitch(QtWidgets.QPushButton):
-    """On: follows the drawing with previews."""
+    """Shown while previews follow the drawing: one click ends that."""
 
     def __init__(self) -> None:
         super().__init__(tr("Live"))
         self.setAccessibleName(tr("Live"))
         self.setCheckable(True)
         self.setAutoDefault(False)
-        self.setToolTip(tr("Follows the drawing with previews while you paint"))
+        self.setToolTip(tr("Previews follow your drawing. Click to stop them"))
         self.setFocusPolicy(QtCore.Qt.FocusPolicy.TabFocus)
         self.toggled.connect(lambda _on: self._draw())
         self._draw()
@@ -115,8 +115,9 @@ class StartRow(QtWidgets.QWidget):
     def show_view(self, view: View) -> None:
         self.button.say(view.start)
         self.button.setEnabled(view.can_start)
-        self._live.setChecked(view.live)
-        self._live.setEnabled(view.link.state == "ready")
+        following = view.live.on and view.intent.mode == "live"
+        self._live.setChecked(view.live.on)
+        self._live.setVisible(following)
         self._again.setVisible(view.remembered)
-        self._why_not.say("" if view.can_start else view.why_not)
+        self._why_not.say("" if view.can_start or following else view.why_not)  # the picture's place says it
         self.setVisible(not self._line.isHidden() or not self._why_not.isHidden())

@@ -48,6 +48,7 @@ class DiffusionEngine:
     def __post_init__(self) -> None:
         self.home = Path(self.home)
         loading.quiet_and_offline()
+        loading.imports()
         self._catalogue = Catalogue(self.home, Config.load(self.home).model_folders)
         self._shelf = Shelf(self.device, self._catalogue, self._stack)
         self._live = LiveRoom(self._shelf, self._stack)

@@ -45,12 +45,15 @@ class FrameShape:
 
 @dataclass(frozen=True, eq=False)
 class Parts:
-    """The modules of a loop, on one device. The autoencoder may have a dtype of its own."""
+    """The modules of a loop, on one device. The autoencoder may have a dtype of its own. threads: on the CPU;
+    0: as torch is set.
+    """
 
     denoiser: Any
     vae: Any
     nets: Sequence[Any] = ()
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    threads: int = 0
 
     @property
     def latent_factor(self) -> int:
@@ -61,7 +64,7 @@ class Parts:
 
 
 class FrameLoop:
-    """Paints frames of one shape. Not for two threads. Call it in `torch.inference_mode()`.
+    """Paints frames of one shape. Not for two threads. Made in inference mode, called in `at_work`.
 
     picture: (height, width, 3) uint8 on the CPU, where the input of the next frame is written; pinned on
     CUDA. painted: the same for the output.
@@ -73,7 +76,8 @@ class FrameLoop:
         factor, batch = parts.latent_factor, 2 if shape.guided else 1
         size = (shape.height // factor, shape.width // factor)
         self.parts, self.shape = parts, shape
-        self.device = device
+        # Its kernels go first where a job's wait in the device's own queue.
+        self.stream = torch.cuda.Stream(device, priority=-1) if device.type == "cuda" else None
         self._batch = batch
         self._latents = (channels, *size)  # of one picture
         self._first = 1 + shape.noises  # row of x_0
@@ -81,10 +85,11 @@ class FrameLoop:
 
         pixels = (shape.height, shape.width, 3)
         pinned = device.type == "cuda"
-        self.picture = torch.zeros(pixels, dtype=torch.uint8, pin_memory=pinned)
-        self.painted = torch.zeros(pixels, dtype=torch.uint8, pin_memory=pinned)
+        self._picture = torch.zeros(pixels, dtype=torch.uint8, pin_memory=pinned)
+        self._painted = torch.zeros(pixels, dtype=torch.uint8, pin_memory=pinned)
+        self.picture, self.painted = self._picture.numpy(), self._painted.numpy()
         # On the CPU these are the same memory.
-        self._given, self._made = self.picture.to(device), self.painted.to(device)
+        self._given, self._made = self._picture.to(device), self._painted.to(device)
         self._pixels = torch.zeros(1, 3, *pixels[:2], dtype=vae_weight.dtype, device=device)
         self._clean = torch.zeros(1, *self._latents, dtype=vae_weight.dtype, device=device)
         self._book = torch.zeros(rows, channels * size[0] * size[1], device=device)
@@ -99,11 +104,18 @@ class FrameLoop:
         self._conditioning: dict[str, Any] = {}
         self._hints: list[torch.Tensor] = [torch.empty(0)] * len(parts.nets)
         self._net_scales = torch.zeros(len(parts.nets), device=device)
+        # What a graph may stand for: no arguments, no results but in the buffers.
         self.segments: list[Segment] = [
             self._encode,
             *(lambda index=index: self._step(index) for index in range(shape.steps)),
             self._decode,
         ]
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Within, everything else is called: on the threads or the stream of this loop."""
+        with torch.inference_mode(), _threads(self.parts.threads), torch.cuda.stream(self.stream):
+            yield
 
     # ── what frames have in common ───────────────────────────────────────────────────────────────────────
 
@@ -167,8 +179,8 @@ class FrameLoop:
         is told each stage at its end."""
         steps = self.shape.steps
         encode, *denoise, decode = self.segments
-        if self._given is not self.picture:
-            self._given.copy_(self.picture, non_blocking=True)
+        if self._given is not self._picture:
+            self._given.copy_(self._picture, non_blocking=True)
         encode()
         lap("encoding")
         for index, step in enumerate(denoise):
@@ -179,8 +191,8 @@ class FrameLoop:
         if not keep_on(steps, steps):
             return False
         decode()
-        if self._made is not self.painted:
-            self.painted.copy_(self._made)  # waits for the device
+        if self._made is not self._painted:
+            self._painted.copy_(self._made)  # waits for the device
         lap("decoding")
         return True
 
@@ -265,6 +277,20 @@ class FrameLoop:
         picture = vae.decode(self._clean, return_dict=False)[0][0]
         picture = picture.float().mul_(127.5).add_(128.0).clamp_(0.0, 255.0)
         self._made.copy_(picture.permute(1, 2, 0))
+
+
+@contextmanager
+def _threads(wanted: int) -> Iterator[None]:
+    """Within, torch computes with that many; the results of a job that waits depend on how many it has."""
+    given = torch.get_num_threads()
+    if wanted in (0, given):
+        yield
+        return
+    torch.set_num_threads(wanted)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(given)
 
 
 @contextmanager

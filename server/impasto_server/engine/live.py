@@ -36,6 +36,7 @@ from impasto_server.engine.live_input import (
 )
 from impasto_server.engine.live_room import Borrowed, Lent, LiveRoom
 from impasto_server.engine.live_schedule import live_sampler
+from impasto_server.engine.loading import LoadedModel
 from impasto_server.engine.memory import Tier, attempt
 from impasto_server.engine.resolving import check_numbers
 from impasto_server.engine.stopwatch import Stopwatch
@@ -70,13 +71,16 @@ class Sitting:
     """Implements `interface.LiveSitting`."""
 
     def __init__(self, room: LiveRoom, request: LiveRequest, announce: Callable[[], None]) -> None:
-        """Raises `BadValue`, `UnknownModel`, `BadModel`, `OutOfMemory`."""
+        """`announce` is called when something has to be loaded, also later. Raises `BadValue`,
+        `UnknownModel`, `BadModel`, `OutOfMemory`."""
         self._room, self._request, self._job = room, request, as_job(request)
+        self._announce = announce
         check_numbers(self._job)
         self._source = room.shelf.catalogue.get(request.model)
         if "live" not in self._source.info.capabilities:
             raise BadValue(f"“{self._source.info.title}” cannot paint live previews. Choose another model.")
-        self._borrowed = self._borrow(announce)
+        self._held: Borrowed | None = self._borrow(announce)
+        room.sittings.add(self)
         self._choice = self._few_steps()
         factor = self._source.family.latent_factor
         self._masks = Followed(lambda pixels, size: live_mask(pixels, size, factor))
@@ -103,35 +107,49 @@ class Sitting:
         if self._request.strength == 0.0 or (scene.masked and scene.selection is None):
             show(image, self._preview)
             return LiveFrame(self._preview, {})
-        if not self._room.shelf.holds(self._borrowed):
-            self._borrowed = self._borrow(lambda: None)
-        with self._room.stack.running(self._borrowed), torch.inference_mode():
+        borrowed = self._borrowed
+        with self._room.stack.running(borrowed), torch.inference_mode():
             return attempt(
-                lambda: self._paint(scene, keep_on, refined), lambda: None, "live previews of this size"
+                lambda: self._paint(borrowed, scene, keep_on, refined),
+                lambda: None,
+                "live previews of this size",
             )
 
-    def _paint(self, scene: Scene, keep_on: KeepOn, refined: bool) -> LiveFrame | None:
-        watch = Stopwatch(torch.device(self._borrowed.model.device))
+    def _paint(self, borrowed: Borrowed, scene: Scene, keep_on: KeepOn, refined: bool) -> LiveFrame | None:
         manner = self._manner(refined)
-        lent = self._room.loop(self._borrowed, self._shape(manner, scene))
+        lent = self._room.lend(borrowed, self._shape(manner, scene))
         loop = lent.loop
-        if self._dress(lent, manner, scene):
-            watch.lap("preparing")
-        picture, painted = loop.picture.numpy(), loop.painted.numpy()
-        show(scene.image, picture)
-        if not loop.run(keep_on, watch.lap):
-            return None
-        if not loop.finite:
-            raise BadModel(
-                f"“{self._source.info.title}” painted a broken picture (not a number). "
-                "Lower the guidance, or use another copy of the model."
-            )
+        with loop.at_work():
+            watch = Stopwatch(loop.parts.device)
+            if self._dress(lent, manner, scene):
+                watch.lap("preparing")
+            show(scene.image, loop.picture)
+            if not loop.run(keep_on, watch.lap):
+                return None
+            if not loop.finite:
+                raise BadModel(
+                    f"“{self._source.info.title}” painted a broken picture (not a number). "
+                    "Lower the guidance, or use another copy of the model."
+                )
+            if lent.graphs is not None:
+                lent.graphs.capture_next()
         if scene.selection is not None:
-            scene.selection.keep(picture, painted)
-        np.copyto(self._preview, painted)
+            scene.selection.keep(loop.picture, loop.painted)
+        np.copyto(self._preview, loop.painted)
         return LiveFrame(self._preview, watch.stages())
 
+    def let_go(self, model: LoadedModel) -> None:
+        """The shelf drops this model; if it is ours, the next frame takes it out again."""
+        if self._held is not None and self._held.model is model:
+            self._held = None
+
     # ── what is the same for many frames ─────────────────────────────────────────────────────────────────
+
+    @property
+    def _borrowed(self) -> Borrowed:
+        if self._held is None or not self._room.shelf.holds(self._held):
+            self._held = self._borrow(self._announce)
+        return self._held
 
     def _borrow(self, announce: Callable[[], None]) -> Borrowed:
         shelf = self._room.shelf
@@ -146,18 +164,20 @@ class Sitting:
     def _manner(self, refined: bool) -> Manner:
         """The same sampler for both, so that refining changes detail and not the picture."""
         request, choice, info = self._request, self._choice, self._source.info
+        steps = request.steps or choice.steps
+        run = max(_part(steps, request.strength), 0 if request.steps else choice.least)
         if refined:
-            most = 2 * choice.steps if choice.distilled else info.default_steps
-            run = _part(request.refine_steps if request.refine_steps > 0 else most, request.strength)
-            run = max(run, choice.steps)
-        else:
-            run = _part(request.steps, request.strength) if request.steps else choice.steps
+            most = 2 * steps if choice.distilled else max(info.default_steps, steps)
+            run = max(
+                _part(request.refine_steps if request.refine_steps > 0 else most, request.strength), run
+            )
         if run not in self._manners:
-            model, adaptation = self._borrowed.model, self._borrowed.adaptation
+            borrowed = self._borrowed
+            model, adaptation = borrowed.model, borrowed.adaptation
             usual = info.default_guidance if choice.guidance is None else choice.guidance
             guidance = usual if request.guidance < 0.0 else request.guidance
             sampler = live_sampler(choice, model.components.scheduler, run, request.strength)
-            with self._room.stack.running(self._borrowed):
+            with self._room.stack.running(borrowed):
                 embedded = model.embedded(Tier.FULL, request.prompt, request.negative, guidance, adaptation)
             self._manners[run] = Manner(sampler, guidance, embedded)
         return self._manners[run]

@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
+from threading import Thread
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -24,7 +27,7 @@ from impasto_server.engine.adapters import (
 from impasto_server.engine.gate_hooks import JobStack
 from impasto_server.engine.memory import Tier, attempt, is_out_of_memory
 from impasto_server.engine.preview import LatentPreview
-from impasto_server.families import Components
+from impasto_server.families import Components, Reading
 from impasto_server.models.folder import ModelFolder, PartFolder
 from impasto_server.models.lora_file import LoraFile
 
@@ -50,6 +53,29 @@ def quiet_and_offline() -> None:
         logging.disable_progress_bar()
 
 
+@cache
+def imports() -> Thread:
+    """Imports what the first load needs, 1.5 of its 2 seconds, while nobody waits for it yet. Started by the
+    first call; whoever is about to load joins it, since two threads that import in circles can deadlock."""
+    thread = Thread(target=_import, name="imports", daemon=True)
+    thread.start()
+    return thread
+
+
+def _import() -> None:
+    with suppress(ImportError):  # what is missing is missed again by the load, which says so
+        import peft.tuners.lora  # noqa: F401
+        from diffusers import (  # noqa: F401  imported when they are asked for
+            AutoencoderKL,
+            AutoencoderTiny,
+            DPMSolverMultistepScheduler,
+            StableDiffusionImg2ImgPipeline,
+            StableDiffusionPipeline,
+            UNet2DConditionModel,
+        )
+        from transformers import CLIPTextModel, CLIPTokenizer  # noqa: F401
+
+
 def working_dtype(device: str) -> torch.dtype:
     """float32 on the CPU, whose half-precision arithmetic is slower; float16 elsewhere, whose ten-bit
     mantissa keeps Stable Diffusion's pictures closer to float32 than bfloat16's seven do."""
@@ -64,17 +90,21 @@ class RecentPrompts:
     """
 
     most: int = 32
-    _embedded: OrderedDict[Hashable, dict[str, Any]] = field(default_factory=OrderedDict)
+    _embedded: OrderedDict[tuple[str, Hashable], dict[str, Any]] = field(default_factory=OrderedDict)
 
-    def get(self, key: Hashable, embed: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """Keyword arguments of the pipelines' call; `embed` makes them the first time."""
-        found = self._embedded.get(key)
-        if found is None:
-            found = self._embedded[key] = embed()
+    def get(
+        self, prompt: str, rest: Hashable, read: Callable[[Reading | None], dict[str, Any]]
+    ) -> dict[str, Any]:
+        """Keyword arguments of the pipelines' call; `read` makes them the first time, and is handed what was
+        read with the same `rest`, if anything was."""
+        key = (prompt, rest)
+        if key not in self._embedded:
+            same = (Reading(one, found) for (one, other), found in self._embedded.items() if other == rest)
+            self._embedded[key] = read(next(same, None))
             if len(self._embedded) > self.most:
                 self._embedded.popitem(last=False)
         self._embedded.move_to_end(key)
-        return found
+        return self._embedded[key]
 
 
 @dataclass(eq=False)
@@ -127,13 +157,15 @@ class LoadedModel:
     ) -> dict[str, Any]:
         """The prompts as keyword arguments of the pipelines' call; new ones pass the text encoder."""
 
-        def read() -> dict[str, Any]:
+        def read(before: Reading | None) -> dict[str, Any]:
             self.set_up(tier, "text_encoder", adaptation)
+            family = self.source.family
             with torch.no_grad():
-                return self.source.family.embed(self.components, prompt, negative, guidance, self.device)
+                return family.embed(self.components, prompt, negative, guidance, self.device, before)
 
         # All that the embeddings depend on: the rungs of the ladder leave the text encoder as it is.
-        return self.prompts.get((prompt, negative, guidance > 1.0, adaptation.reading), read)
+        rest = (negative, guidance > 1.0, adaptation.reading)
+        return self.prompts.get(prompt, rest, read)
 
     def _at_work(self, module: str, adaptation: Adaptation) -> tuple[Any, ...]:
         """Denoiser and ControlNets take turns at each step: they are on the device together."""
@@ -220,6 +252,7 @@ def load_lora(model: LoadedModel, file: LoraFile, lora: LoadedLora) -> LoadedLor
 
 def reading(read: Callable[[], T], what: str) -> T:
     """`read()`, with its failures as sentences: `BadModel`, `OutOfMemory`. `what` begins with an article."""
+    imports().join()
     try:
         return attempt(read, lambda: None, what)
     except (ImportError, OSError, ValueError, KeyError, TypeError, RuntimeError) as error:

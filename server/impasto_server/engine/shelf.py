@@ -42,12 +42,14 @@ class Borrower(Protocol):
 
 @dataclass(eq=False)
 class Shelf:
-    """One for all jobs of an engine. models: by digest, least recently used first."""
+    """One for all jobs of an engine. models: by digest, least recently used first. on_drop: is told of each
+    model that goes."""
 
     device: str
     catalogue: Catalogue
     stack: JobStack
     models: OrderedDict[str, LoadedModel] = field(default_factory=OrderedDict)
+    on_drop: Callable[[LoadedModel], None] = lambda model: None
 
     def model(self, source: ModelFolder, announce: Callable[[], None]) -> LoadedModel:
         """`announce` is called if it has to be read first. Raises `BadModel`, `OutOfMemory`."""
@@ -130,7 +132,7 @@ class Shelf:
         for digest, model in list(self.models.items()):
             model.rest()
             if model is not keep and model not in self._in_use():
-                del self.models[digest]
+                self._drop(digest)
         release_cached()
         return load()
 
@@ -144,9 +146,12 @@ class Shelf:
             if model is keep or model in self._in_use():
                 model.adapters.shed(model.modules, self._needed(model, needed), all_idle=True)
             else:
-                del self.models[digest]
+                self._drop(digest)
             del model
             release_cached()
+
+    def _drop(self, digest: str) -> None:
+        self.on_drop(self.models.pop(digest))
 
     def _in_use(self) -> list[LoadedModel]:
         return [job.model for job in self.stack.jobs if isinstance(job, Borrower)]

@@ -9,9 +9,18 @@ import pkgutil
 from collections.abc import Mapping
 from functools import cache
 
-from impasto_server.families.interface import Components, Defaults, Family, FamilyMismatch, Hint
+from impasto_server.families.interface import Components, Defaults, Family, FamilyMismatch, Hint, Reading
 
-__all__ = ["Components", "Defaults", "Family", "FamilyMismatch", "Hint", "families", "family_of"]
+__all__ = [
+    "Components",
+    "Defaults",
+    "Family",
+    "FamilyMismatch",
+    "Hint",
+    "Reading",
+    "families",
+    "family_of",
+]
 
 
 @cache

@@ -18,7 +18,8 @@ Settings = Mapping[str, object]
 @dataclass(frozen=True)
 class FewSteps:
     """sampler: class name of the diffusers scheduler, made from the model's own configuration with `settings`
-    in place of its values. steps: those that run, whatever the strength. guidance: None is the model's own.
+    in place of its values. steps: of the whole schedule, of which the strength runs a part, but at least
+    `least`. guidance: None is the model's own.
     """
 
     sampler: str
@@ -28,7 +29,13 @@ class FewSteps:
 
     @property
     def distilled(self) -> bool:
+        """Was taught to go all the way in one step, and to do without guidance."""
         return self.guidance is not None
+
+    @property
+    def least(self) -> int:
+        """One step of a guided model overshoots: blotches of pure colour, at every strength."""
+        return 1 if self.distilled else 2
 
 
 # DDIM under another name, "DPM-Solver-1 is DDIM" (Lu et al. 2022, section 4.1), that can begin anywhere.

@@ -46,6 +46,14 @@ class Hint:
     end: float  # … and lets go
 
 
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """What `Family.embed` made of a prompt."""
+
+    prompt: str
+    embedded: Mapping[str, Any]
+
+
 class Family(Protocol):
     """Declares what a family can do and builds stock diffusers pipelines for it. One object per family, no
     state.
@@ -123,9 +131,17 @@ class Family(Protocol):
         ...
 
     def embed(
-        self, components: Components, prompt: str, negative: str, guidance: float, device: str
+        self,
+        components: Components,
+        prompt: str,
+        negative: str,
+        guidance: float,
+        device: str,
+        before: Reading | None = None,
     ) -> dict[str, Any]:
-        """The prompts as keyword arguments of the pipelines' call."""
+        """The prompts as keyword arguments of the pipelines' call. `before`: what was read with the same
+        negative prompt, the same adapters and guidance on: the text encoder need not read that one again.
+        """
         ...
 
     def conditioning(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from impasto_server.families import unet
-from impasto_server.families.interface import Components, Config, Defaults, Hint
+from impasto_server.families.interface import Components, Config, Defaults, Hint, Reading
 
 if TYPE_CHECKING:
     from diffusers import StableDiffusionPipeline
@@ -106,19 +106,33 @@ class SD15:
         return copy.deepcopy(components.scheduler)
 
     def embed(
-        self, components: Components, prompt: str, negative: str, guidance: float, device: str
+        self,
+        components: Components,
+        prompt: str,
+        negative: str,
+        guidance: float,
+        device: str,
+        before: Reading | None = None,
     ) -> dict[str, Any]:
         from impasto_server.prompting import clip
 
         pipeline = _reader(components)
-        if clip.is_plain(pipeline.tokenizer, prompt, negative):
-            positive, opposite = pipeline.encode_prompt(
-                prompt, device, 1, guidance > 1.0, negative_prompt=negative
-            )
-        else:
+        if not clip.is_plain(pipeline.tokenizer, prompt, negative):
             positive, opposite = clip.embed(
                 pipeline.tokenizer, pipeline.text_encoder, (prompt, negative), device
             )
+            return {"prompt_embeds": positive, "negative_prompt_embeds": opposite}
+        known = None
+        if before is not None and clip.is_plain(pipeline.tokenizer, before.prompt):
+            known = before.embedded["negative_prompt_embeds"]
+        positive, opposite = pipeline.encode_prompt(
+            prompt,
+            device,
+            1,
+            guidance > 1.0,
+            negative_prompt=None if known is not None else negative,
+            negative_prompt_embeds=known,
+        )
         return {"prompt_embeds": positive, "negative_prompt_embeds": opposite}
 
     def conditioning(

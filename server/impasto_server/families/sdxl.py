@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from impasto_server.families import unet
-from impasto_server.families.interface import Components, Config, Defaults, FamilyMismatch, Hint
+from impasto_server.families.interface import Components, Config, Defaults, FamilyMismatch, Hint, Reading
 
 if TYPE_CHECKING:
     from diffusers import StableDiffusionXLPipeline
@@ -129,22 +129,33 @@ class SDXL:
         return copy.deepcopy(components.scheduler)
 
     def embed(
-        self, components: Components, prompt: str, negative: str, guidance: float, device: str
+        self,
+        components: Components,
+        prompt: str,
+        negative: str,
+        guidance: float,
+        device: str,
+        before: Reading | None = None,
     ) -> dict[str, Any]:
         from impasto_server.prompting import clip
 
         pipeline = _reader(components)
         # No negative prompt is not the same as an empty one: most models want zeros then.
         opposite = None if components.other["zeros_for_no_negative"] and not negative.strip() else negative
+        plain = clip.is_plain(pipeline.tokenizer, prompt, opposite or "")
+        known = {}
+        if plain and before is not None and clip.is_plain(pipeline.tokenizer, before.prompt):
+            known = {name: before.embedded[name] for name in _EMBEDDINGS if name.startswith("negative")}
         embedded = pipeline.encode_prompt(
             clip.without_marks(prompt),
             device=device,
             num_images_per_prompt=1,
             do_classifier_free_guidance=guidance > 1.0,
-            negative_prompt=None if opposite is None else clip.without_marks(opposite),
+            negative_prompt=None if opposite is None or known else clip.without_marks(opposite),
+            **known,
         )
         named = dict(zip(_EMBEDDINGS, embedded, strict=True))
-        if not clip.is_plain(pipeline.tokenizer, prompt, opposite or ""):
+        if not plain:
             positive, negative_embeds = _long(components, prompt, opposite, device)
             named["prompt_embeds"] = positive
             named["negative_prompt_embeds"] = negative_embeds if guidance > 1.0 else None

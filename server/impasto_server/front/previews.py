@@ -26,6 +26,7 @@ __all__ = ["Previews"]
 
 JPEG_QUALITY = 85
 WORTH_TILES = 0.5  # of the picture: more than this is sent whole
+LOOK_EVERY = 8  # rows, at first: comparing all of a picture that has changed all over takes 0.1 ms at 256²
 
 
 class Previews:
@@ -104,6 +105,9 @@ def _tiles(number: int, base: Pixels, pixels: Pixels) -> LiveTiles | None:
         return None
     assert base.data is not None
     assert pixels.data is not None
+    was, now = (np.frombuffer(one.data or b"", np.uint8).reshape(one.height, -1) for one in (base, pixels))
+    if (was[::LOOK_EVERY] != now[::LOOK_EVERY]).mean() > WORTH_TILES:
+        return None
     changed = changed_tiles(base.data, pixels.data, *size)
     if tiles_size(changed, *size) > WORTH_TILES * len(pixels.data):
         return None

@@ -68,6 +68,7 @@ class LiveSessions:
         self._outbox = outbox
         self._clock = clock
         self._sessions: dict[int, _Session] = {}
+        self._loading: set[int] = set()  # sessions whose client has been told so
         self._used_s: dict[str, float] = {}  # virtual time of each client
         self._now_s = 0.0  # virtual time of the client served last
         self._turns = 0
@@ -144,21 +145,25 @@ class LiveSessions:
 
     def _sit(self, command: OpenLive) -> None:
         """Makes ready. The time is charged to nobody: loading a model would cost a client its previews."""
+        sitting = self._engine.sit(command.request, partial(self._load, command.live))
         session = self._sessions.get(command.live)
-        told: list[bool] = []
-
-        def loading() -> None:
-            if not told:
-                told.append(True)
-                self._outbox.send(LiveWaits(command.live, "loading"))
-
-        sitting = self._engine.sit(command.request, loading)
-        if session is None or told:
-            self._outbox.send(LiveWaits(command.live, "ready"))
         if session is None:
             session = self._sessions[command.live] = _Session(command.live, command.client, sitting, True)
+            self._loading.add(command.live)  # so that it hears that all is ready, though nothing was read
         session.sitting, session.shown = sitting, None
         session.refines = command.request.refine_steps >= 0
+        self._loaded(command.live)
+
+    def _load(self, live: int) -> None:
+        """A sitting reads a model or an adapter: now, or later, when others have taken its place."""
+        if live not in self._loading:
+            self._loading.add(live)
+            self._outbox.send(LiveWaits(live, "loading"))
+
+    def _loaded(self, live: int) -> None:
+        if live in self._loading:
+            self._loading.remove(live)
+            self._outbox.send(LiveWaits(live, "ready"))
 
     def _paint(self, session: _Session, fed: FeedLive, *, refined: bool = False) -> bool:
         """One frame, told to the front. False: it was given up."""
@@ -171,7 +176,7 @@ class LiveSessions:
                 _raster(fed.image),
                 None if fed.mask is None else _raster(fed.mask),
                 [_raster(control) for control in fed.controls],
-                self._resting_on(session) if refined else self._keeping_on(session),
+                self._undisturbed if refined else self._keeping_on(session),
                 refined=refined,
             )
         finally:
@@ -179,6 +184,7 @@ class LiveSessions:
             session.rests_since_s = ended_s
             session.device_s += ended_s - begun_s
             self._used_s[session.client] = start_s + ended_s - begun_s
+        self._loaded(session.live)
         if frame is None:
             session.insists = not refined
             return False
@@ -212,11 +218,13 @@ class LiveSessions:
 
         return keep_on
 
-    def _resting_on(self, _session: _Session) -> Callable[[int, int], bool]:
-        """What a refinement costs when it is given up is not wasted: nobody asked for anything meanwhile."""
-        return lambda _done, _steps: not self._inbox.news
+    def _undisturbed(self, _done: int, _steps: int) -> bool:
+        """Whether a refinement goes on. What it costs when it does not is not wasted: nobody asked for
+        anything meanwhile."""
+        return not self._inbox.news
 
     def _end(self, live: int) -> None:
+        self._loading.discard(live)
         session = self._sessions.pop(live, None)
         if session is not None and all(one.client != session.client for one in self._sessions.values()):
             self._used_s.pop(session.client, None)

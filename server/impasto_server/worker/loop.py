@@ -53,7 +53,9 @@ class Worker:
                     self.run(command)
                 elif not painted and not self._inbox.news:
                     self._live.refine()
-                if painted or self._inbox.stopping or time.monotonic() - looked_s < LOOK_FOR_MODELS_S:
+                if painted or self._inbox.stopping or self._inbox.live_news():
+                    continue  # looking into folders is for when nobody draws
+                if time.monotonic() - looked_s < LOOK_FOR_MODELS_S:
                     continue
                 found, looked_s = self._engine.models(), time.monotonic()
                 if found != models:

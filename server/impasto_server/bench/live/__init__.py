@@ -11,7 +11,16 @@ from typing import Any
 
 from impasto_server.bench.live import background, changes, overhead, sharing, strokes
 
-__all__ = ["PARTS", "measure", "table"]
+__all__ = [
+    "PARTS",
+    "background",
+    "changes",
+    "measure",
+    "overhead",
+    "sharing",
+    "strokes",
+    "table",
+]
 
 PARTS = {
     "strokes": strokes,

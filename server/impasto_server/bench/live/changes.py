@@ -25,6 +25,7 @@ from impasto_server.bench.live.artist import SIDE, Artist, Pen
 from impasto_server.bench.live.noted import ENGINES, MODULE
 from impasto_server.bench.numbers import bar, in_ms, say
 from impasto_server.bench.processes import environment, running
+from impasto_server.pool.local import COMPUTING
 
 __all__ = ["measure", "table"]
 
@@ -131,7 +132,7 @@ def _stock_s() -> tuple[float, float]:
         words = [str(POCKET), str(SIDE), str(STEPS), str(STRENGTH)]
         done = subprocess.run(  # noqa: S603  our own module
             [sys.executable, "-m", "impasto_server.bench.live.stock", *words],
-            env=environment(Path(folder), threads=None),
+            env={**COMPUTING, **environment(Path(folder), threads=None)},  # no worse off than our worker
             capture_output=True,
             text=True,
         )

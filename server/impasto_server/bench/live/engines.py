@@ -13,6 +13,7 @@ import torch
 from impasto_protocol.messages import GenerateRequest, LiveRequest, Pixels
 from PIL import Image
 
+from impasto_server.engine.adapters import Adaptation
 from impasto_server.engine.diffusion import DiffusionEngine
 from impasto_server.engine.interface import Input, Layer, LiveFrame, LiveSitting, Raster, StepGate
 from impasto_server.engine.loading import LoadedModel
@@ -96,23 +97,24 @@ class _Counted:
 
 
 class Taking(DiffusionEngine):
-    """Takes turns, in one process and on the same modules: a live frame as ever; then nothing but its
-    modules' forwards, which the frame tells as stage `bare`; then the stock pipeline called as its users call
-    it, PIL image in, PIL image out, as stage `stock`. Milliseconds."""
+    """Takes turns, in one process: a live frame as ever; then nothing but its modules' forwards, told as
+    stage `bare`; then the stock pipeline on the modules that jobs share, called as its users call it, PIL
+    image in, PIL image out, as `stock`; then the forwards of these, as `stock bare`. Milliseconds."""
 
     def sit(self, request: LiveRequest, loading: Callable[[], None]) -> LiveSitting:
-        return _Turns(super().sit(request, loading), _model(self), request)
+        return _Turns(super().sit(request, loading), self, request)
 
 
 class _Turns:
-    def __init__(self, sitting: LiveSitting, model: LoadedModel, request: LiveRequest) -> None:
+    def __init__(self, sitting: LiveSitting, engine: Taking, request: LiveRequest) -> None:
         self._sitting = sitting
-        self._bare = _Bare(model)
-        self._model = model
+        self._engine = engine
         self._request = request
         self._turn = 0
         self._steps = 0  # of a frame
-        self._pixels: Raster | None = None
+        self._frame: LiveFrame | None = None
+        self._live: _Forwards | None = None
+        self._shared: _Forwards | None = None
         self._stock: Any = None
 
     def paint(
@@ -128,18 +130,32 @@ class _Turns:
             self._steps = steps
             return keep_on(done, steps)
 
-        turn, self._turn = self._turn % 3, self._turn + 1
-        if turn == 0 or self._pixels is None:
+        if self._live is None or self._shared is None or self._frame is None:
             frame = self._sitting.paint(image, mask, controls, noting, refined=refined)
-            self._pixels = None if frame is None else frame.pixels
+            self._watch()
+            self._frame = self._sitting.paint(image, mask, controls, noting, refined=refined)
             return frame
+        turn, self._turn = self._turn % 4, self._turn + 1
+        if turn == 0:
+            self._frame = self._sitting.paint(image, mask, controls, noting, refined=refined)
+            return self._frame
         if turn == 1:
-            return LiveFrame(self._pixels, {"bare": self._bare.forwards_ms(self._steps)})
-        return LiveFrame(self._pixels, {"stock": self._stock_ms(image)})
+            took = {"bare": self._live.took_ms(self._steps)}
+        elif turn == 2:
+            took = {"stock": self._stock_ms(image)}
+        else:
+            took = {"stock bare": self._shared.took_ms(self._steps)}
+        return LiveFrame(self._frame.pixels, took)
+
+    def _watch(self) -> None:
+        model = _model(self._engine)
+        parts = self._engine._live.ateliers[model].parts.at_work(Adaptation())
+        self._live = _Forwards(parts.denoiser, parts.vae)
+        self._shared = _Forwards(model.denoiser, model.modules["vae"])
+        self._stock = _stock_pipeline(model)
 
     def _stock_ms(self, image: Raster) -> float:
-        if self._stock is None:
-            self._stock = _stock_pipeline(self._model)
+        assert self._live is not None
         request, picture = self._request, Image.fromarray(image[:, :, :3])
         begin = time.perf_counter()
         self._stock(
@@ -147,27 +163,27 @@ class _Turns:
             image=picture,
             strength=request.strength,
             num_inference_steps=round(self._steps / request.strength),
-            guidance_scale=7.5 if self._bare.guided else 1.0,
+            guidance_scale=7.5 if self._live.guided else 1.0,
             generator=torch.Generator("cpu").manual_seed(request.seed),
         )
         return 1000.0 * (time.perf_counter() - begin)
 
 
-class _Bare:
-    """Calls a model's parts with what they were last called with, and nothing between."""
+class _Forwards:
+    """Calls a denoiser and an autoencoder with what they were last called with, and nothing between."""
 
-    def __init__(self, model: LoadedModel) -> None:
-        self._denoiser, self._vae = model.denoiser, model.modules["vae"]
+    def __init__(self, denoiser: Any, vae: Any) -> None:
+        self._denoiser, self._vae = denoiser, vae
         self._given: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {}
-        self._watch(self._denoiser, "denoiser")
-        self._watch(self._vae.encoder, "encoder")
-        self._watch(self._vae.decoder, "decoder")
+        self._watch(denoiser, "denoiser")
+        self._watch(vae.encoder, "encoder")
+        self._watch(vae.decoder, "decoder")
 
     @property
     def guided(self) -> bool:
         return int(self._given["denoiser"][0][0].shape[0]) == 2
 
-    def forwards_ms(self, steps: int) -> float:
+    def took_ms(self, steps: int) -> float:
         """Milliseconds of one encode, `steps` denoiser calls and one decode."""
         (pixels, *_), _ = self._given["encoder"]
         (latents, *_), _ = self._given["decoder"]

@@ -1,8 +1,8 @@
 """A server that notes what its live sessions cost: `python -m impasto_server.bench.live.noted ENGINE`.
 
 Real front, real worker process. Of every input it notes when it came to the front and when it had been handed
-to the worker's pipe, of every frame when its painting began and how long it held the device; all by
-`time.monotonic`, which the processes of one machine share.
+to the worker's pipe, of every frame when its painting began and how long it held the device, of every job
+how long that did; all by `time.monotonic`, which the processes of one machine share.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any, TextIO
 from impasto_protocol import places
 
 from impasto_server.config import Config
-from impasto_server.pool.channel import Event, FeedLive, LiveCommand, LivePainted, OpenLive
+from impasto_server.pool.channel import Ended, Event, FeedLive, LiveCommand, LivePainted, OpenLive
 from impasto_server.pool.interface import PoolListener
 from impasto_server.pool.local import DIFFUSION_ENGINE, LocalPool
 
@@ -74,6 +74,8 @@ class _Listener:
                 device_s=event.device_s,
                 waited_ms=event.stages.get("waited", 0.0),
             )
+        elif isinstance(event, Ended):
+            self._note("ended", device_s=event.device_s)
         await self._front.worker_event(worker, event)
 
     async def worker_lost(self, worker: int, unfinished: tuple[str, ...]) -> None:

@@ -1,13 +1,14 @@
 """What a live frame costs besides its model, and whether anything grows in ten thousand of them.
 
-In one process, on the same modules and by turns: a live frame through the whole server, the forwards of its
-modules with nothing around them, and the stock pipeline called as its users call it. The model is tiny, so
-nothing hides behind it.
+In one process and by turns: a live frame through the whole server; the forwards of its modules with nothing
+around them; the stock pipeline called as its users call it; and the forwards of the modules that it uses. The
+model is tiny and takes one step, so nothing hides behind it.
 """
 
 from __future__ import annotations
 
 import tempfile
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,15 +28,22 @@ from impasto_server.bench.processes import running
 
 __all__ = ["measure", "table"]
 
-TURNS = 300
-FRAMES, WARM_UP, LOOK_EVERY = 10_000, 1_000, 250
-FRAMES_SIDE = 128  # px: so that ten thousand frames take a minute or two
-STRENGTH = 0.5
+TURNS, WARM_TURNS = 300, 5
+FRAMES, LOOK_EVERY = 10_000, 250
+FRAMES_SIDE = 64  # px: so that ten thousand frames take a minute or two
+STEPS, STRENGTH = 1, 0.5  # of the model as little as can be: the less there is of it, the less it varies
 OVERHEAD_MS, SHARE = 1.0, 0.2
 GROWTH_MIB, GROWTH_BLOCKS = (
     4.0,
     1_000.0,
 )  # over 9,000 frames: less than half a kilobyte, a ninth of a block each
+_TURNS = {
+    "client": "a live frame, as the client sees it",
+    "server": "of it, inside the server",
+    "bare": "the forwards of its modules alone",
+    "stock": "stock pipe(), PIL in, PIL out",
+    "stock bare": "the forwards of its modules alone",
+}
 _MIB = 1 << 20
 
 
@@ -43,20 +51,17 @@ def measure(quick: bool = False) -> dict[str, Any]:
     turns, frames = (10, 400) if quick else (TURNS, FRAMES)
     say(f"{turns} turns of a live frame, its bare modules and the stock pipeline …")
     with _painting(f"{ENGINES}:Taking", SIDE) as (_, artist):
-        ours, server, bare, stock = _by_turns(artist, turns)
+        taken = _by_turns(artist, turns)
     say(f"{frames} frames …")
     with _painting(f"{ENGINES}:Counting", FRAMES_SIDE) as (front, artist):
         memory = _many(artist, front, frames)
-    alone = median(bare)
-    mine, theirs = median(server) - alone, median(stock) - alone
+    middle = {name: median(samples) for name, samples in taken.items()}
+    mine, theirs = middle["server"] - middle["bare"], middle["stock"] - middle["stock bare"]
     return {
         "side_px": SIDE,
-        "bare": _summary_ms(bare),
-        "server": _summary_ms(server),
-        "client": _summary_ms(ours),
-        "stock": _summary_ms(stock),
+        "turns": {name: summary([one / 1000.0 for one in samples]) for name, samples in taken.items()},
         "overhead_ms": round(mine, 3),
-        "client_overhead_ms": round(median(ours) - alone, 3),
+        "client_overhead_ms": round(middle["client"] - middle["bare"], 3),
         "stock_overhead_ms": round(theirs, 3),
         "memory": memory,
         "bars": [
@@ -73,11 +78,8 @@ def table(numbers: dict[str, Any]) -> str:
     memory = numbers["memory"]
     return "\n".join(
         [
-            f"A live frame of a tiny model at {numbers['side_px']}² px, in turns with its modules alone and "
-            "the stock pipeline",
-            f"  input → preview inside the server {said(numbers['server'])}; seen by the client "
-            f"{said(numbers['client'])}",
-            f"  bare modules {said(numbers['bare'])}; stock pipe() {said(numbers['stock'])}",
+            f"A live frame of a tiny model at {numbers['side_px']}² px, in turns with the stock pipeline",
+            *(f"  {_TURNS[name]:<44} {said(one)}" for name, one in numbers["turns"].items()),
             f"  overhead: server {numbers['overhead_ms']:.2f} ms, with client and wire "
             f"{numbers['client_overhead_ms']:.2f} ms, stock pipe() {numbers['stock_overhead_ms']:.2f} ms",
             f"{memory['frames']} frames in {memory['seconds']:.0f} s: front {memory['front_mib']} MiB, "
@@ -92,10 +94,10 @@ def _painting(engine: str, side: int) -> Iterator[tuple[psutil.Process, Artist]]
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         build_model(home, places.model_folder(home) / MODEL)
-        request = {"model": MODEL, "strength": STRENGTH, "longest_px": side, "refine_steps": -1}
+        request: dict[str, Any] = {"model": MODEL, "steps": STEPS, "strength": STRENGTH, "refine_steps": -1}
         with (
             running(MODULE, home, engine) as process,
-            Artist(home, side=side, prompt="a red house", **request) as artist,
+            Artist(home, side=side, prompt="a red house", longest_px=side, **request) as artist,
         ):
             yield psutil.Process(process.pid), artist
 
@@ -105,24 +107,24 @@ def _pictures(side: int) -> list[bytes]:
     return [base.tobytes(), with_stroke(base, 0.02, np.random.default_rng(1)).tobytes()]
 
 
-def _by_turns(artist: Artist, turns: int) -> tuple[list[float], list[float], list[float], list[float]]:
-    """Milliseconds: (a live frame as the client sees it, the same inside the server, bare, stock)."""
+def _by_turns(artist: Artist, turns: int) -> dict[str, list[float]]:
+    """Milliseconds by what was measured: `client`, a live frame as the client sees it; `server`, the same
+    from input to preview inside the server; and the turns that `engines.Taking` takes in between."""
     pictures = _pictures(SIDE)
     artist.begin(pictures[0])
-    ours, server, bare, stock = [], [], [], []
-    for number in range(1, 3 * (turns + 5)):  # the artist's first frame was the first turn
+    taken: dict[str, list[float]] = defaultdict(list)
+    for number in range(4 * (turns + WARM_TURNS)):
         came = artist.preview_of(artist.show(pictures[number % 2]))
         stages = came.preview.stages
-        if number < 15:  # warm-up
+        if number < 4 * WARM_TURNS:
             continue
-        if "bare" in stages:
-            bare.append(stages["bare"])
-        elif "stock" in stages:
-            stock.append(stages["stock"])
+        other = [name for name in _TURNS if name in stages]
+        if other:
+            taken[other[0]].append(stages[other[0]])
         else:
-            ours.append(1000.0 * artist.took_s(came))
-            server.append(sum(stages.values()))
-    return ours, server, bare, stock
+            taken["client"].append(1000.0 * artist.took_s(came))
+            taken["server"].append(sum(stages.values()))
+    return taken
 
 
 def _many(artist: Artist, front: psutil.Process, frames: int) -> dict[str, Any]:
@@ -130,7 +132,7 @@ def _many(artist: Artist, front: psutil.Process, frames: int) -> dict[str, Any]:
     pictures = _pictures(FRAMES_SIDE)
     begin = artist.begin(pictures[0]).at_s
     (worker,) = front.children()
-    warm_up = frames // 10
+    warm_up = frames // 4  # Python's own reserves of small objects are full after some 2,000 frames
     looks: list[tuple[float, float, float]] = []
     for number in range(frames):
         came = artist.preview_of(artist.show(pictures[number % 2]))
@@ -158,7 +160,3 @@ def _growth(column: tuple[float, ...]) -> float:
     """From the first quarter of the looks to the last: medians, so that one look counts for little."""
     quarter = max(1, len(column) // 4)
     return median(column[-quarter:]) - median(column[:quarter])
-
-
-def _summary_ms(samples: list[float]) -> dict[str, float]:
-    return summary([sample / 1000.0 for sample in samples])

@@ -65,3 +65,10 @@ def panes():
 
 def wait(seconds):
     yield from session.pause(seconds)
+
+
+def place():
+    """Left, top, width and height of the canvas on the screen."""
+    canvas = widget()
+    corner = canvas.mapToGlobal(QtCore.QPoint(0, 0))
+    return [corner.x(), corner.y(), canvas.width(), canvas.height()]

@@ -19,7 +19,7 @@ from impasto.host import KritaHost  # noqa: E402
 from impasto.host.slices import Slices  # noqa: E402
 from impasto_protocol.rasters import PixelFormat  # noqa: E402
 from impasto_studio.geometry import Box  # noqa: E402
-from impasto_studio.host import Capture, NewLayer, Picture, Shown  # noqa: E402
+from impasto_studio.host import Animation, Capture, NewLayer, Picture, Shown, Watch  # noqa: E402
 
 OWN_S = []  # what the host's slices took of the UI thread, each
 
@@ -181,3 +181,90 @@ def _close_active():
 
 
 MEANWHILE = {"close": _close_active}
+
+
+# ── following ────────────────────────────────────────────────────────────────────────────────────────────
+
+SEEN = []  # what the host has told since `watch`
+
+
+def watch(document=None, box=None, width=0, height=0, mask=False, controls=()):
+    """Begins to follow; without a document it ends."""
+    del SEEN[:]
+    if document is None:
+        host.watch(None, SEEN.append)
+    else:
+        wanted = Watch(document, Box(*box), width, height, mask, tuple(controls))
+        host.watch(wanted, lambda captured: SEEN.append((time.perf_counter(), captured)))
+    return True
+
+
+def seen(count, timeout_s=10.0):
+    """Waits until so many pictures have been told; how many there are then."""
+    yield from session.until(lambda: len(SEEN) >= count, timeout_s)
+    return len(SEEN)
+
+
+def rests(seconds=0.5):
+    """Waits until nothing has been told for a while; how many pictures there are then."""
+    began = time.perf_counter()
+    last = lambda: max([began, *(at for at, _ in SEEN[-1:])])  # noqa: E731
+    yield from session.until(lambda: time.perf_counter() - last() > seconds)
+    return len(SEEN)
+
+
+def newest(folder):
+    """The newest picture, written as `capture` writes it."""
+    captured = SEEN[-1][1]
+    pictures = {"image": captured.image, "mask": captured.mask}
+    pictures.update({f"control{index}": picture for index, picture in enumerate(captured.controls)})
+    sizes = {}
+    for key, picture in pictures.items():
+        if picture is not None:
+            (Path(folder) / key).write_bytes(picture.pixels)
+            sizes[key] = [picture.width, picture.height, picture.format.value]
+    return sizes
+
+
+def same_objects():
+    """Of the two newest: whether image, mask and controls are the very same pictures."""
+    before, now = SEEN[-2][1], SEEN[-1][1]
+    return [
+        before.image is now.image,
+        before.mask is now.mask,
+        *(one is other for one, other in zip(before.controls, now.controls, strict=True)),
+    ]
+
+
+def expected(box, width, height, folder):
+    """The projection as it is now, scaled as the watch under test does it: by one that begins now."""
+    from impasto.host.pixels import Buffer, fitted_rows
+    from impasto.host.watch import _bands
+    from krita import Krita
+
+    document = Krita.instance().activeDocument()
+    buffer = Buffer(Box(0, 0, width, height), PixelFormat.RGBA8)
+    for source, target in _bands(Watch("", Box(*box), width, height)):
+        rows, kept = fitted_rows(document.projection(*source), target.width, target.height, PixelFormat.RGBA8)
+        buffer.put(target, rows)
+        del kept
+    (Path(folder) / "expected").write_bytes(buffer.picture().pixels)
+    return True
+
+
+def stalls(seconds):
+    """The longest the UI thread was kept by anybody, and by the host's own slices, in ms."""
+    heart = Heart()
+    del OWN_S[:]
+    yield from session.pause(seconds)
+    return {**heart.stop(), "own_ms": max(OWN_S, default=0.0) * 1e3, "busy": sum(OWN_S) / seconds}
+
+
+def pen():
+    """Whether the pen is down, for the host."""
+    return host._pen.down
+
+
+def animate(name, width, height, frames, rate):
+    animation = Animation(name, width, height, tuple(Path(frame) for frame in frames), rate)
+    return (yield from _run(lambda done, failed: host.animate(animation, lambda: done(True), failed)))

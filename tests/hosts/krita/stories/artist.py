@@ -114,6 +114,8 @@ _PLAIN = {
     "takes": 1,
     "controls": [],
     "insert": "layer",
+    "live_strength": 0.6,
+    "live_on_canvas": False,
 }
 
 

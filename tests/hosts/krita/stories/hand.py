@@ -38,6 +38,13 @@ class Hand:
         self._do("mouseup", 1)
         time.sleep(0.3)
 
+    def stroke(self, points: list[tuple[int, int]], rate_hz: float = 120.0) -> None:
+        """A pen at its rate, in one run of the program: nothing waits between two points but the pen."""
+        words: list[object] = ["mousemove", *points[0], "mousedown", 1]
+        for point in points[1:]:
+            words += ["mousemove", *point, "sleep", f"{1 / rate_hz:.4f}"]
+        self._do(*words, "mouseup", 1)
+
     def type(self, text: str) -> None:
         self._do("type", "--delay", 20, text)
         time.sleep(0.2)
