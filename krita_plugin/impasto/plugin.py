@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Callable, Dict, List, Optional, Tuple
 
 from impasto_protocol import places
+from impasto_studio.intent import LIVE
 from impasto_studio.studio import Studio
 from impasto_studio.texts import tr
 from impasto_studio.view import View
@@ -36,7 +37,7 @@ def _actions() -> Dict[str, Action]:
         "impasto_previous_take": (tr("Impasto: Previous Take"), lambda it: it.studio.step(-1)),
         "impasto_paint_again": (tr("Impasto: Paint Active Layer Again"), lambda it: it.studio.paint_again()),
         "impasto_prompt": (tr("Impasto: Go to Prompt"), lambda it: it.focus_prompt()),
-        "impasto_live": (tr("Impasto: Live"), lambda it: it.studio.set_live(not it.studio.view.live.on)),
+        "impasto_live": (tr("Impasto: Live"), lambda it: it.studio.set_live(not it.following)),
         "impasto_live_pin": (tr("Impasto: Pin Live Preview"), lambda it: it.studio.pin_live()),
         "impasto_settings": (tr("Impasto: Settings…"), lambda it: it.open_settings()),
     }
@@ -75,6 +76,12 @@ class Impasto(QtCore.QObject):
         self.panels.append(panel)
         panel.destroyed.connect(lambda: self.panels.remove(panel) if panel in self.panels else None)
         panel.show_view(self.studio.view)
+
+    @property
+    def following(self) -> bool:
+        """Whether previews follow the drawing; in another mode they pause."""
+        view = self.studio.view
+        return view.live.on and view.intent.mode == LIVE
 
     def focus_prompt(self) -> None:
         panel = self._panel()

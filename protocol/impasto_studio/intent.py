@@ -74,7 +74,7 @@ class Intent:
     controls: Tuple[ControlRow, ...] = ()
     loras: Tuple[LoraRow, ...] = ()
     insert: str = "layer"
-    live_strength: float = 0.6
+    live_strength: float = 0.5
     live_seed: int = 0  # of all previews, until the artist wants another one
     live_steps: int = 0  # of the whole schedule; 0: as few as the model bears
     live_px: int = 0  # side of a square as large as the previews; 0: the model's own

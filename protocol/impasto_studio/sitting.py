@@ -140,8 +140,8 @@ def _by_role(plan: LivePlan, captured: Captured) -> Dict[str, Picture]:
     """What goes to the server. Rows that follow the same layer share its canvas."""
     rows = zip(plan.watch.controls, captured.controls)  # noqa: B905  Python 3.8
     pictures = {layer_role(layer): picture for layer, picture in rows}
-    if captured.image is not None:
-        pictures[LivePlan.IMAGE] = captured.image
+    assert captured.image is not None  # a watch always has it
+    pictures[LivePlan.IMAGE] = captured.image
     if captured.mask is not None:
         pictures[LivePlan.MASK] = captured.mask
     return pictures

@@ -174,13 +174,14 @@ def test_tiles_over_another_preview_end_the_connection_and_the_next_one_begins_a
 ) -> None:
     def lie(talk: Talk, message: LiveInput) -> None:
         server.on[LiveInput] = paint_live
-        talk.send(live_preview(talk, message, tiles=LiveTiles(7, (0,), "raw", b"")))
+        talk.send(live_preview(talk, message, tiles=LiveTiles(7, (), "raw", b"")))
 
-    server.on[LiveInput] = lie
     painter = Painter(connect(server))
     painter.change("a hill")
-    number = painter.show(picture(1))
-    assert painter.preview_of(number).pixels == inverted(picture(1))
+    painter.preview_of(painter.show(picture(1)))
+    server.on[LiveInput] = lie
+    number = painter.show(picture(2))
+    assert painter.preview_of(number).pixels == inverted(picture(2))
     assert len(server.talks) == 2
 
 
@@ -208,6 +209,7 @@ def test_of_what_is_shown_while_another_thread_sends_only_the_newest_goes(
     for thread in threads:
         thread.join(10)
     assert painter.preview_of(5).pixels == inverted(picture(3))
+    painter.canvas.read_back()  # all that was sent has been heard
     assert [message.number for message in server.of(LiveInput)] == [2, 5]
 
 

@@ -71,5 +71,16 @@ def test_one_segment_is_captured_after_each_frame_until_all_are(loop: FrameLoop)
     weight.data = weight.data.clone()  # a job has moved the model meanwhile
     frame(worn=("ink", 0.5))
     assert launched == []
+    frame(worn=("ink", 0.5))
+    assert launched == [0]
+
+    with loop.at_work():  # a longer prompt
+        loop.use_conditioning({"encoder_hidden_states": torch.randn(1, 32, 32)})
+    frame(worn=("ink", 0.5))
+    assert launched == []
+    with loop.at_work():  # another one of that length
+        loop.use_conditioning({"encoder_hidden_states": torch.randn(1, 32, 32)})
+    frame(worn=("ink", 0.5))
+    assert launched == [0]
     graphs.check(None)
     assert loop.segments == plain

@@ -119,9 +119,9 @@ def test_frames_leave_nothing_behind(engine: Any) -> None:
         return sys.getallocatedblocks(), psutil.Process().memory_info().rss
 
     hundred()
-    held = [hundred() for _ in range(4)]
+    held = [hundred() for _ in range(6)]
     grown = [(later[0] - one[0], later[1] - one[1]) for one, later in pairwise(held)]
-    assert min(blocks for blocks, _ in grown) < 20, grown
+    assert min(blocks for blocks, _ in grown) < 50, grown  # one left by each frame would be 100
     assert min(rss for _, rss in grown) < 1 << 18, grown
 
 

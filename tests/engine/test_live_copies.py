@@ -7,6 +7,7 @@ import gc
 import weakref
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from impasto_server.engine.packed import can_pack
 from tests.engine.conftest import as_input, model_of, without_copies
 from tests.engine.gates import Listener, Yielding
 from tests.engine.test_live import FRAMES, JOBS, REQUEST, SHADES, shown, sit
+from tests.fixtures import tiny
 
 pytestmark = pytest.mark.skipif(not can_pack(), reason="this build of torch has no oneDNN")
 
@@ -105,3 +107,29 @@ def test_where_memory_is_short_there_are_no_copies(engine: Any, monkeypatch: pyt
     assert engine._live.ateliers[model_of(engine, "tiny")].parts.copies is None
     with without_copies(engine):
         assert np.array_equal(shown(sit(engine)), frame)
+
+
+def test_a_small_autoencoder_beside_the_model_is_used_and_another_family_s_is_not(tmp_path: Path) -> None:
+    import diffusers
+    from impasto_server.engine.diffusion import DiffusionEngine
+
+    tiny.build(tmp_path / "models" / "tiny")
+    made = tiny.make_vae("tiny")
+
+    def autoencoder() -> str:
+        engine = DiffusionEngine(device="cpu", home=tmp_path)
+        shown(sit(engine))
+        (atelier,) = engine._live.ateliers.values()
+        (lent,) = atelier.loops.values()
+        return type(lent.loop.parts.vae).__name__
+
+    made.save_pretrained(tmp_path / "models" / "taesdxl")
+    diffusers.AutoencoderKL.from_pretrained(tmp_path / "models" / "tiny" / "vae").save_pretrained(
+        tmp_path / "models" / "a taesd" / "no tiny one"
+    )
+    assert autoencoder() == "AutoencoderKL"
+    made.save_pretrained(tmp_path / "models" / "models--madebyollin--taesd" / "snapshots" / "614f768")
+    assert autoencoder() == "AutoencoderTiny"
+    weights = tmp_path / "models" / "models--madebyollin--taesd" / "snapshots" / "614f768"
+    (weights / "diffusion_pytorch_model.safetensors").write_bytes(b"broken")
+    assert autoencoder() == "AutoencoderKL"

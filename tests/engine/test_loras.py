@@ -155,7 +155,8 @@ def test_the_lora_of_one_job_is_never_in_another(engine: Any) -> None:
 
 def test_words_are_read_anew_where_a_lora_reads_them_otherwise(engine: Any) -> None:
     model = model_of(engine, "tiny")
-    read = []
+    model.prompts = type(model.prompts)()
+    read = []  # the prompt and the negative one
     handle = model.modules["text_encoder"].register_forward_pre_hook(lambda *_: read.append(1))
     try:
         for worn, times in (((), 2), ((INK,), 0), ((WASH,), 2), ((replace(WASH, strength=0.5),), 2), ((), 0)):

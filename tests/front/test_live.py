@@ -206,6 +206,26 @@ async def test_while_one_picture_is_reduced_the_newest_waits_and_is_the_next(
         assert (pool.fed()[1].image.data or b"")[:1] == b"\x01", "an even number of changes"
 
 
+async def test_pictures_reduced_for_a_request_that_has_changed_meanwhile_are_not_painted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = live_pictures.ready
+
+    def ready(pixels: Pixels, factor: int) -> Pixels:
+        time.sleep(0.1)
+        return slow(pixels, factor)
+
+    monkeypatch.setattr(live_pictures, "ready", ready)
+    request = LiveRequest("big", "a fox", longest_px=64)
+    async with drawing(tmp_path, request) as (_, client, pool):
+        await canvas(client, "big", 1, (256, 256))
+        await client.send(LiveInput("l", 1))
+        await canvas(client, "m", 1, (256, 256), GRAY8)
+        await client.send(StartLive("l", dataclasses.replace(request, mask="m")))
+        await until(lambda: pool.fed())
+        assert [fed.mask is not None for fed in pool.fed()] == [True]
+
+
 async def test_no_input_is_longer_than_the_channel_takes(tmp_path: Path) -> None:
     async with drawing(tmp_path, LiveRequest("big", "a fox", longest_px=2048)) as (_, client, pool):
         await canvas(client, "big", 7, (2500, 2000), RGBA8)

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from look_at import DARK, application, palette
 
 import keys_checks  # isort: skip
+import live_checks
 import looks_checks
 import work_checks
 from desk import Desk
@@ -40,7 +41,7 @@ def run(name: str, check: Callable[[Desk], None], app: QtWidgets.QApplication) -
 def checks() -> dict[str, Callable[[Desk], None]]:
     return {
         name: check
-        for module in (keys_checks, work_checks, looks_checks)
+        for module in (keys_checks, work_checks, looks_checks, live_checks)
         for name, check in vars(module).items()
         if name.startswith("check_")
     }

@@ -53,16 +53,17 @@ def test_a_sketched_disc_stays_a_disc_and_follows_the_pen(engine: Any, refined: 
         assert disc.centre == pytest.approx((x, y), abs=0.04)
 
 
-def test_the_prompt_colours_a_gray_sketch(engine: Any) -> None:
-    """More so with more strength."""
-    shares = []
-    for strength in (0.3, 0.6, 0.9):
+def test_strength_takes_the_sketch_s_colour_to_the_prompt_s(engine: Any) -> None:
+    inside = np.hypot(*((np.mgrid[:SIDE, :SIDE] + 0.5) / SIDE - 0.5)) < 0.12
+    reds, greens = [], []
+    for strength in (0.1, 0.2, 0.4, 0.6):
         sitting = engine.sit(replace(REQUEST, strength=strength), lambda: None)
-        pixels = shown(sitting, sketch(0.5, 0.5, (140, 120, 120)))
-        inside = np.hypot(*((np.mgrid[:SIDE, :SIDE] + 0.5) / SIDE - 0.5)) < 0.12
-        shares.append(judge.share_of(pixels, inside, "red"))
-    assert shares[0] <= shares[1] <= shares[2]
-    assert shares[2] > 0.8
+        pixels = shown(sitting, sketch(0.5, 0.5, (240, 215, 60)))  # a yellow disc
+        reds.append(judge.share_of(pixels, inside, "red"))
+        greens.append(pixels[inside][:, 1].mean())
+    assert reds[0] < 0.2
+    assert reds[-1] > 0.8
+    assert greens == sorted(greens, reverse=True)
 
 
 def test_a_few_steps_show_what_many_would(engine: Any) -> None:

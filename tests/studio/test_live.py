@@ -197,6 +197,26 @@ def test_switched_off_and_on_before_anything_was_sent(atelier: Atelier) -> None:
     assert preview(atelier).current
 
 
+def test_switched_off_before_it_began(tmp_path: Path) -> None:
+    atelier = Atelier(tmp_path)
+    atelier.easel.open(DOCUMENT, 512, 512)
+    atelier.open()
+    atelier.studio.set_live(True)
+    atelier.settle("live")
+    atelier.studio.set_live(False)
+    atelier.settle()
+    assert atelier.server.sittings == []
+
+
+def test_switched_on_and_off_without_a_document(tmp_path: Path) -> None:
+    atelier = Atelier(tmp_path)
+    atelier.open()
+    atelier.studio.set_live(True)
+    assert atelier.settle().live.sentence == "Open or create a document first."
+    atelier.studio.set_live(False)
+    assert atelier.settle().live == LiveView()
+
+
 def test_news_of_a_session_that_is_over_is_not_heard(atelier: Atelier) -> None:
     preview(atelier, 5)
     old = live(atelier)
@@ -363,7 +383,8 @@ def test_over_the_canvas_only_when_it_is_wanted(atelier: Atelier) -> None:
     assert (shown.box, shown.picture.pixels[0], shown.document) == (Box(0, 0, 512, 512), 5, DOCUMENT)
     assert "not in the document" in shown.label
     told = len(atelier.easel.previews)
-    atelier.tick()
+    atelier.studio.dismiss_notice()
+    atelier.settle()
     assert len(atelier.easel.previews) == told
     preview(atelier, 6)
     assert atelier.easel.shown is not None
@@ -603,6 +624,13 @@ def test_the_files_go_when_the_program_ends(atelier: Atelier) -> None:
     assert not folder.exists()
     assert live(atelier).closed
     assert atelier.easel.watched is None
+
+
+def test_a_recording_without_a_frame_leaves_nothing(atelier: Atelier) -> None:
+    atelier.studio.record_live(True)
+    atelier.studio.close()
+    atelier.settle()
+    assert atelier.easel.animations == []
 
 
 def test_a_png_is_what_others_read(tmp_path: Path) -> None:

@@ -289,5 +289,7 @@ ON_CPU: Mapping[str, Callable[[Bench], Frame]] = {
     "stream batch": stream_batch,
     "stock": stock,
 }
+OPTIONAL = ("graphed, KL autoencoder", "compiled")
+"""Left out where time is short; the others make the ratios."""
 # Compiling takes minutes: only where it says most.
 COMPILED = ("sd15-512-1", "sdxl-1024-1")

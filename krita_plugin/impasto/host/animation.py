@@ -93,8 +93,8 @@ def _pixels(frame: Path, animation: Animation) -> bytes:
     head = f"VERSION 2\nTILEWIDTH {TILE_PX}\nTILEHEIGHT {TILE_PX}\nPIXELSIZE 4\nDATA {len(corners)}\n"
     parts = [head.encode()]
     for x, y in corners:
-        tile: Any = image.copy(x, y, TILE_PX, TILE_PX).constBits()
-        parts += (f"{x},{y},LZF,{size + len(RAW)}\n".encode(), RAW, tile.asstring(size))
+        tile = image.copy(x, y, TILE_PX, TILE_PX)
+        parts += (f"{x},{y},LZF,{size + len(RAW)}\n".encode(), RAW, tile.constBits().asstring(size))
     return b"".join(parts)
 
 

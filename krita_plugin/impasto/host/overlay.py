@@ -119,7 +119,7 @@ class _Pane(QtWidgets.QWidget):
         elif transform == self._transform and self.isVisible():
             return
         self._transform = transform
-        covered = transform.mapRect(QtCore.QRectF(*shown.box)).toAlignedRect()
+        covered = transform.mapRect(QtCore.QRectF(*shown.box)).toAlignedRect().adjusted(-1, -1, 1, 1)
         self.setGeometry(covered.intersected(self.parentWidget().rect()))
         self.update()
         self.show()

@@ -135,7 +135,8 @@ def stretched_rows(image: Any, width: int, height: int, top: int, rows: int) -> 
     painter.scale(width / image.width(), height / image.height())
     painter.drawImage(0, 0, image)  # all of it: bands that are stretched by themselves would show their edges
     painter.end()
-    return QtCore.QByteArray(bytes(_bytes(band.convertToFormat(formats.Format_ARGB32))))
+    straight = band.convertToFormat(formats.Format_ARGB32)
+    return QtCore.QByteArray(bytes(_bytes(straight)))
 
 
 def alpha_rows(picture: Picture, top: int, rows: int) -> Any:

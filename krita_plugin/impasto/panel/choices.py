@@ -1,7 +1,7 @@
 """Model, style, strength, seed and takes: the choices in sight."""
 
 import random
-from typing import Optional, Tuple
+from typing import List, Optional, Tuple
 
 from impasto_studio.intent import Intent
 from impasto_studio.texts import tr
@@ -47,7 +47,8 @@ class Form(QtWidgets.QGridLayout):
         self.setHorizontalSpacing(8)
         self.setVerticalSpacing(4)
         self.setColumnStretch(1, 1)
-        self._rows = 0
+        self._rows: List[Tuple[QtWidgets.QWidget, QtWidgets.QWidget, QtCore.Qt.AlignmentFlag]] = []
+        self._order: Tuple[int, ...] = ()
 
     def add(self, name: str, field, line: Optional[QtWidgets.QWidget] = None) -> None:
         """`field`: a widget or a layout; its name goes with it when it is hidden. `line`: the part of a tall
@@ -63,17 +64,29 @@ class Form(QtWidgets.QGridLayout):
             holder.setLayout(field)
         elif isinstance(field, (QtWidgets.QComboBox, QtWidgets.QAbstractSpinBox)):
             label.setBuddy(field)
-        self.addWidget(label, self._rows, 0, top)
-        self.addWidget(holder, self._rows, 1)
-        self._rows += 1
+        self._rows.append((label, holder, top))
+        self.arrange(tuple(range(len(self._rows))))
+
+    def arrange(self, order: Tuple[int, ...]) -> None:
+        """Rows by their number, in the order they were added, from the top."""
+        if order == self._order:
+            return
+        self._order = order
+        for label, holder, _ in self._rows:
+            self.removeWidget(label)
+            self.removeWidget(holder)
+        for at, index in enumerate(order):
+            label, holder, top = self._rows[index]
+            self.addWidget(label, at, 0, top)
+            self.addWidget(holder, at, 1)
 
     def show_row(self, index: int, on: bool) -> None:
-        for side in (0, 1):
-            self.itemAtPosition(index, side).widget().setVisible(on)
+        for widget in self._rows[index][:2]:
+            widget.setVisible(on)
 
     def widest_name(self) -> int:
         """Logical pixels."""
-        labels = (self.itemAtPosition(index, 0).widget() for index in range(self._rows))
+        labels = [label for label, _, _ in self._rows]
         return max(label.fontMetrics().horizontalAdvance(label.text()) for label in labels)
 
 
@@ -260,6 +273,9 @@ class Choices(QtWidgets.QWidget):
         self._model.offer(models or (("", "–"),), current)
         self._model.setEnabled(bool(models))
         self._style.offer((("", tr("None")), *((style, style) for style in view.styles)), intent.style)
+        usual = (self.MODEL, self.STYLE, self.STRENGTH, self.SEED)
+        at_hand = (self.STRENGTH, self.SEED, self.MODEL, self.STYLE)
+        self.form.arrange(at_hand if intent.mode == "live" else usual)
         self.form.show_row(self.STYLE, bool(view.styles))
         self.form.show_row(self.STRENGTH, intent.mode in STRENGTH_FIELDS)
         self._strength.show_strength(intent.strength, view.steps)

@@ -20,7 +20,7 @@ from impasto_protocol.rasters import PixelFormat
 from impasto_server.config import Config
 from impasto_server.engine.interface import Input, Layer, LiveFrame, LiveSitting, Raster, StepGate
 
-__all__ = ["PAINTED", "PacedEngine", "PacedSitting", "serve_with"]
+__all__ = ["PAINTED", "EchoEngine", "PacedEngine", "PacedSitting", "serve_with"]
 
 PAINTED = "painted.txt"  # in the home: one line for each time a job was painted to its end, its seed
 STEPS, STEP_S, SIDE = 5, 0.03, 64
@@ -63,9 +63,22 @@ class PacedEngine:
         return PacedSitting()
 
 
+class EchoEngine(PacedEngine):
+    """Paces itself in jobs only: live frames cost nothing, at sizes up to 1024 px."""
+
+    def models(self) -> list[ModelInfo]:
+        return [replace(model, native_px=1024) for model in super().models()]
+
+    def sit(self, request: LiveRequest, loading: Callable[[], None]) -> LiveSitting:
+        return PacedSitting(step_s=0.0)
+
+
+@dataclass(frozen=True)
 class PacedSitting:
     """Implements `interface.LiveSitting`: steps as long as a job's, then the picture with its colours
     inverted."""
+
+    step_s: float = STEP_S
 
     def paint(
         self,
@@ -80,10 +93,9 @@ class PacedSitting:
         for step in range(STEPS):
             if not keep_on(step, STEPS):
                 return None
-            time.sleep(STEP_S)
-        sampled_ms = 1000.0 * (time.perf_counter() - begin)
-        inverted = np.ascontiguousarray(255 - image[:, :, :3])
-        return LiveFrame(inverted, {"sampling": sampled_ms})
+            time.sleep(self.step_s)
+        inverted = np.bitwise_not(np.ascontiguousarray(image[:, :, :3]))
+        return LiveFrame(inverted, {"sampling": 1000.0 * (time.perf_counter() - begin)})
 
 
 def serve_with(engine: str) -> None:

@@ -32,7 +32,7 @@ from impasto_server.bench.picture import Image, painting, with_stroke
 from impasto_server.bench.processes import running
 from impasto_server.bench.rivals import Rivals, encode
 
-__all__ = ["measure", "table"]
+__all__ = ["STROKE", "measure", "rivals_running", "table"]
 
 STROKE = 0.02  # of the picture
 OURS_PER_ROUND = 12
@@ -116,7 +116,7 @@ def _measure(size: Size) -> dict[str, Any]:
         shared = _ours(stack, home, pictures[0], shared=True)
         loop = asyncio.new_event_loop()
         stack.callback(loop.close)
-        rivals = Rivals(stack.enter_context(_rivals(size.side)))
+        rivals = Rivals(stack.enter_context(rivals_running(size.side)))
         loop.run_until_complete(rivals.open())
         stack.callback(lambda: loop.run_until_complete(rivals.close()))
         _rounds(size, pictures, (tcp, shared), rivals, loop, samples)
@@ -164,7 +164,7 @@ def _ours(stack: ExitStack, home: Path, picture: Image, *, shared: bool) -> _Our
 
 
 @contextmanager
-def _rivals(side: int) -> Iterator[int]:
+def rivals_running(side: int) -> Iterator[int]:
     """The rivals' server; yields its port."""
     process = subprocess.Popen(  # noqa: S603  our own module
         [sys.executable, "-m", "impasto_server.bench.rivals", str(side)], stdout=subprocess.PIPE, text=True

@@ -193,7 +193,7 @@ class Easel:
 
     def _status(self, stage: str) -> None:
         if stage == "loading":
-            print("Loading the model …", file=sys.stderr, flush=True)
+            print("Loading …", file=sys.stderr, flush=True)
 
     def _failed(self, problem: ImpastoError) -> None:
         with self._changed:

@@ -90,7 +90,12 @@ class FrameLoop:
         self.picture, self.painted = self._picture.numpy(), self._painted.numpy()
         # On the CPU these are the same memory.
         self._given, self._made = self._picture.to(device), self._painted.to(device)
+        # As float32, since bfloat16 knows fewer levels than a picture has.
+        self._levels = torch.zeros(pixels, device=device)
+        self._minus_one, self._half = torch.tensor(-1.0, device=device), torch.tensor(128.0, device=device)
         self._pixels = torch.zeros(1, 3, *pixels[:2], dtype=vae_weight.dtype, device=device)
+        if device.type == "cpu":  # as its convolutions want it
+            self._pixels = self._pixels.contiguous(memory_format=torch.channels_last)
         self._clean = torch.zeros(1, *self._latents, dtype=vae_weight.dtype, device=device)
         self._book = torch.zeros(rows, channels * size[0] * size[1], device=device)
         self._input = torch.zeros(batch, *self._latents, dtype=weight.dtype, device=device)
@@ -110,6 +115,8 @@ class FrameLoop:
             *(lambda index=index: self._step(index) for index in range(shape.steps)),
             self._decode,
         ]
+        if device.type == "cuda":  # weights and buffers were written in another stream
+            torch.cuda.synchronize(device)
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
@@ -150,6 +157,8 @@ class FrameLoop:
 
     def use_conditioning(self, conditioning: Mapping[str, Any]) -> None:
         """Keyword arguments of the denoiser's forward, as `Family.conditioning` makes them."""
+        if self.stream is not None:  # the text encoder worked in another one
+            self.stream.wait_stream(torch.cuda.default_stream(self.parts.device))
         self._conditioning = _into(self._conditioning, conditioning, self._input)
 
     def use_strength(self, number: int, strength: float) -> None:
@@ -171,6 +180,13 @@ class FrameLoop:
         values = levelled(release, self.shape.steps).reshape(1, -1)
         free = values[None] >= release_thresholds(self.shape.steps)[:, None, None]
         self._free.copy_(torch.from_numpy(free))
+
+    @property
+    def places(self) -> tuple[int, ...]:
+        """Where everything lies that segments read and that may come to lie elsewhere."""
+        parts = self.parts
+        weights = [next(module.parameters()) for module in (parts.denoiser, parts.vae, *parts.nets)]
+        return tuple(one.data_ptr() for one in (*weights, *self._hints, *_tensors(self._conditioning)))
 
     # ── one frame ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -206,8 +222,9 @@ class FrameLoop:
         return self._first + step * (1 + self._batch)
 
     def _encode(self) -> None:
-        torch.mul(self._given.permute(2, 0, 1)[None], 1.0 / 127.5, out=self._pixels)
-        self._pixels.sub_(1.0)
+        self._levels.copy_(self._given)
+        torch.add(self._minus_one, self._levels, alpha=1.0 / 127.5, out=self._levels)
+        self._pixels[0].permute(1, 2, 0).copy_(self._levels)
         vae = self.parts.vae
         output = vae.encode(self._pixels)
         # The distribution's mode, as in `loading.encode`.
@@ -275,8 +292,9 @@ class FrameLoop:
         torch.div(latents.view(self._clean.shape), vae.config.scaling_factor, out=self._clean)
         self._clean.add_(vae.config.get("shift_factor") or 0.0)
         picture = vae.decode(self._clean, return_dict=False)[0][0]
-        picture = picture.float().mul_(127.5).add_(128.0).clamp_(0.0, 255.0)
-        self._made.copy_(picture.permute(1, 2, 0))
+        self._levels.copy_(picture.permute(1, 2, 0))
+        torch.add(self._half, self._levels, alpha=127.5, out=self._levels)  # copying cuts off what follows
+        self._made.copy_(self._levels.clamp_(0.0, 255.0))
 
 
 @contextmanager
@@ -305,6 +323,14 @@ def _embedded_already(net: Any) -> Iterator[None]:
 
 
 _AS_IT_IS = torch.nn.Identity()
+
+
+def _tensors(nested: Mapping[str, Any]) -> Iterator[torch.Tensor]:
+    for value in nested.values():
+        if isinstance(value, Mapping):
+            yield from _tensors(value)
+        else:
+            yield value
 
 
 def _into(held: Mapping[str, Any], given: Mapping[str, Any], like: torch.Tensor) -> dict[str, Any]:

@@ -30,10 +30,9 @@ class Graphs:
     def check(self, worn: object) -> None:
         """Before a frame: plain calls again if something has changed that a graph cannot see. `worn`: the
         LoRAs with their weights, which peft multiplies in as plain numbers."""
-        parts = self._loop.parts
-        places = tuple(next(one.parameters()).data_ptr() for one in (parts.denoiser, parts.vae, *parts.nets))
-        if (worn, places) != self._baked:
-            self._baked = (worn, places)
+        baked = (worn, self._loop.places)
+        if baked != self._baked:
+            self._baked = baked
             self._loop.segments[:] = self._plain
             self._captured = 0
 

@@ -123,6 +123,8 @@ class Sitting:
             watch = Stopwatch(loop.parts.device)
             if self._dress(lent, manner, scene):
                 watch.lap("preparing")
+            if lent.graphs is not None:
+                lent.graphs.check(borrowed.worn)
             show(scene.image, loop.picture)
             if not loop.run(keep_on, watch.lap):
                 return None

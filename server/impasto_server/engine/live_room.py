@@ -12,7 +12,7 @@ from impasto_server.engine.adapters import Adaptation
 from impasto_server.engine.frame_loop import FrameLoop, FrameShape
 from impasto_server.engine.gate_hooks import JobStack
 from impasto_server.engine.graphs import Graphs
-from impasto_server.engine.live_parts import LiveParts
+from impasto_server.engine.live_parts import LiveParts, live_parts
 from impasto_server.engine.loading import LoadedModel
 from impasto_server.engine.memory import Tier
 from impasto_server.engine.shelf import Shelf
@@ -28,6 +28,11 @@ class Borrowed:
 
     model: LoadedModel
     adaptation: Adaptation
+
+    @property
+    def worn(self) -> tuple[tuple[str, float], ...]:
+        """The LoRAs, with strengths."""
+        return tuple((lora.adapter, strength) for lora, strength in self.adaptation.loras)
 
     def before_forward(self, module: str) -> None:
         """See `gate_hooks.SteppedJob`."""
@@ -80,7 +85,6 @@ class Atelier:
         if lent.graphs is not None:
             for part in (borrowed.model.source.family.denoiser, "vae"):  # a graph calls no hooks
                 borrowed.before_forward(part)
-            lent.graphs.check([(lora.adapter, strength) for lora, strength in adaptation.loras])
         return lent
 
 
@@ -100,7 +104,7 @@ class LiveRoom:
         """A loop of that shape for frames of that model with its adapters."""
         model = borrowed.model
         if model not in self.ateliers:
-            self.ateliers[model] = Atelier(LiveParts(model))
+            self.ateliers[model] = Atelier(live_parts(model, self.shelf.catalogue))
         return self.ateliers[model].lend(borrowed, shape)
 
     def forget(self, model: LoadedModel) -> None:

@@ -20,7 +20,9 @@ class Stopwatch:
         self._laps.append((stage, self._now()))
 
     def stages(self) -> dict[str, float]:
-        """Milliseconds by stage, in order. To be asked when the device has finished."""
+        """Milliseconds by stage, in order; waits until the device has come to the last lap."""
+        if self._on_cuda:
+            self._laps[-1][1].synchronize()
         pairs = zip(self._laps, self._laps[1:], strict=False)
         return {stage: self._between_ms(before, after) for (_, before), (stage, after) in pairs}
 

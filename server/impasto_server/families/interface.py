@@ -83,6 +83,13 @@ class Family(Protocol):
         ...
 
     @property
+    def tiny_autoencoder(self) -> str:
+        """What folders are called that hold a small autoencoder for this family's latents; empty: there is
+        none.
+        """
+        ...
+
+    @property
     def component_classes(self) -> Mapping[str, tuple[str, ...]]:
         """The classes `model_index.json` may name for each component that is loaded. Others are refused
         unread.

@@ -48,6 +48,7 @@ class SD15:
     grid = 8
     latent_factor = 8
     denoiser = "unet"
+    tiny_autoencoder = "taesd"
     lora_prefixes: Mapping[str, tuple[str, ...]] = {
         "unet": ("unet.", "lora_unet_"),
         "text_encoder": ("text_encoder.", "lora_te_"),

@@ -58,6 +58,7 @@ class SDXL:
     grid = 8
     latent_factor = 8
     denoiser = "unet"
+    tiny_autoencoder = "taesdxl"
     lora_prefixes: Mapping[str, tuple[str, ...]] = {
         "unet": ("unet.", "lora_unet_"),
         "text_encoder": ("text_encoder.", "lora_te1_"),

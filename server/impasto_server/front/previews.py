@@ -9,7 +9,6 @@ the newest.
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -68,30 +67,33 @@ class Previews:
         self._number += 1
         self._unseen = True
         pixels = painted.pixels
-        preview = LivePreview(
+        if self._sender.sharing is not None and self._sender.sharing.proven:
+            self._sender.send_preview(self._preview(painted, pixels=pixels))
+        elif self.lossy:
+            self._spawn(self._send_jpeg(painted))
+        else:
+            tiles = None if base is None else _tiles(self._number - 1, base, pixels)
+            payload = {"pixels": pixels} if tiles is None else {"tiles": tiles}
+            self._sender.send_preview(self._preview(painted, **payload))
+            self._sent = pixels
+
+    async def _send_jpeg(self, painted: LivePainted) -> None:
+        jpeg = await asyncio.to_thread(_jpeg, painted.pixels)
+        self._sender.send(self._preview(painted, jpeg=jpeg))
+
+    def _preview(self, painted: LivePainted, **payload: Any) -> LivePreview:
+        return LivePreview(
             live=self._live,
             number=self._number,
             input=painted.input,
             sequence=painted.sequence,
-            width=pixels.width,
-            height=pixels.height,
+            width=painted.pixels.width,
+            height=painted.pixels.height,
             refined=painted.refined,
             stages={**painted.stages, "returned": 1000 * max(0.0, time.monotonic() - painted.at_s)},
             wasted_steps=painted.wasted_steps,
+            **payload,
         )
-        if self._sender.sharing is not None and self._sender.sharing.proven:
-            self._sender.send_preview(dataclasses.replace(preview, pixels=pixels))
-        elif self.lossy:
-            self._spawn(self._send_jpeg(preview, pixels))
-        else:
-            tiles = None if base is None else _tiles(self._number - 1, base, pixels)
-            whole = pixels if tiles is None else None
-            self._sender.send_preview(dataclasses.replace(preview, tiles=tiles, pixels=whole))
-            self._sent = pixels
-
-    async def _send_jpeg(self, preview: LivePreview, pixels: Pixels) -> None:
-        jpeg = await asyncio.to_thread(_jpeg, pixels)
-        self._sender.send(dataclasses.replace(preview, jpeg=jpeg))
 
 
 def _tiles(number: int, base: Pixels, pixels: Pixels) -> LiveTiles | None:
@@ -105,8 +107,11 @@ def _tiles(number: int, base: Pixels, pixels: Pixels) -> LiveTiles | None:
         return None
     assert base.data is not None
     assert pixels.data is not None
-    was, now = (np.frombuffer(one.data or b"", np.uint8).reshape(one.height, -1) for one in (base, pixels))
-    if (was[::LOOK_EVERY] != now[::LOOK_EVERY]).mean() > WORTH_TILES:
+    was, now = (
+        np.frombuffer(data, np.uint8).reshape(pixels.height, -1)[::LOOK_EVERY]
+        for data in (base.data, pixels.data)
+    )
+    if np.count_nonzero(was != now) > WORTH_TILES * was.size:
         return None
     changed = changed_tiles(base.data, pixels.data, *size)
     if tiles_size(changed, *size) > WORTH_TILES * len(pixels.data):

@@ -27,7 +27,7 @@ from impasto_server.worker.loop import Worker
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 FAREWELL_S = 2.0
-_PIPE_BYTES = 1 << 20  # what Linux lets anybody have: a live frame of 512² goes in one write
+_PIPE_BYTES = 1 << 20  # what anybody may have on Linux; more has not made anything faster
 
 
 def main() -> int:
@@ -73,7 +73,9 @@ def _take_channel() -> tuple[BinaryIO, BinaryIO]:
 
 
 def _widen(*pipes: int) -> None:
-    """A live frame then costs one switch between the processes, not one for every 64 KiB."""
+    """A live frame then goes in one write and costs one switch between the processes, not one for every
+    64 KiB.
+    """
     if sys.platform == "linux":
         import fcntl
 

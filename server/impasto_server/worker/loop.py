@@ -46,14 +46,13 @@ class Worker:
         self._outbox.send(Ready(self._engine.device, models))
         try:
             while not self._inbox.stopping:
-                painted = self._live.paint_next()
-                patience_s = 0.0 if painted else max(0.0, min(LOOK_FOR_MODELS_S, self._live.rest_left_s()))
-                command = self._inbox.wait(patience_s)
+                self._live.paint_next()
+                command = self._inbox.wait(max(0.0, min(LOOK_FOR_MODELS_S, self._live.rest_left_s())))
                 if command is not None:
                     self.run(command)
-                elif not painted and not self._inbox.news:
+                elif not self._inbox.news:
                     self._live.refine()
-                if painted or self._inbox.stopping or self._inbox.live_news():
+                if self._inbox.stopping or self._inbox.live_news():
                     continue  # looking into folders is for when nobody draws
                 if time.monotonic() - looked_s < LOOK_FOR_MODELS_S:
                     continue

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
+ONLY = ("--only", "sd15-64-1", "--only", "sd15-64-4", "--only", "sdxl-128-4")
 SCRIPT = Path(__file__).resolve().parents[3] / "tools" / "gpu" / "bench.py"
 
 
 @pytest.mark.heavy
 def test_it_measures_every_contender_by_turns_and_says_the_ratios(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, str(SCRIPT), "--tiny", "--seconds", "2"],
+        [sys.executable, str(SCRIPT), "--tiny", "--seconds", "15", *ONLY],
         env={**os.environ, "OUT": str(tmp_path), "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"},
         capture_output=True,
         text=True,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from impasto_server.bench.live import background, changes, overhead, sharing, strokes
+from impasto_server.bench.live import background, changes, overhead, sharing, strokes, wire
 
 __all__ = [
     "PARTS",
@@ -20,6 +20,7 @@ __all__ = [
     "sharing",
     "strokes",
     "table",
+    "wire",
 ]
 
 PARTS = {
@@ -28,6 +29,7 @@ PARTS = {
     "sharing": sharing,
     "overhead": overhead,
     "changes": changes,
+    "wire": wire,
 }
 
 

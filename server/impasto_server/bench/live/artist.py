@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import cv2
@@ -132,6 +133,13 @@ class Artist:
     def took_s(self, came: Came) -> float:
         """From `Live.show` of what the preview shows to `on_preview`."""
         return came.at_s - self.sent[came.preview.input]
+
+    def stages_ms(self, came: list[Came]) -> dict[str, float]:
+        """Medians; `wire` is what none of the server's stages has: both ways, both programs."""
+        names = dict.fromkeys(name for one in came for name in one.preview.stages)
+        stages = {name: median(one.preview.stages.get(name, 0.0) for one in came) for name in names}
+        rest = [1000.0 * self.took_s(one) - sum(one.preview.stages.values()) for one in came]
+        return {name: round(value, 2) for name, value in {**stages, "wire": median(rest)}.items()}
 
     def frames(self, since: int = 0) -> list[Came]:
         """The previews from number `since` on that were painted for an input; not those refined at rest."""

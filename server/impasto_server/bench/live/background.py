@@ -24,7 +24,7 @@ from impasto_protocol.messages import FINAL_STATES, Control, GenerateRequest, Jo
 from impasto_protocol.rasters import PixelFormat
 
 from impasto_server.bench.live.artist import SIDE, WAIT_S, Artist, Pen
-from impasto_server.bench.live.noted import ENGINES, MODULE, STOCK_ENGINE, notes
+from impasto_server.bench.live.noted import ENGINES, MODULE, PRODUCT_ENGINE, notes
 from impasto_server.bench.numbers import bar, in_ms, said, say, summary
 from impasto_server.bench.picture import painting
 from impasto_server.bench.processes import running
@@ -55,7 +55,7 @@ def measure(quick: bool = False) -> dict[str, Any]:
     idle, jobs, unyielding = (6, 1, 2) if quick else (IDLE, JOBS, UNYIELDING_JOBS)
     steps = 6 if quick else JOB_STEPS
     say(f"{2 * jobs + 1} background jobs of {steps} steps, half of them while somebody draws …")
-    with _painting(STOCK_ENGINE) as (home, artist):
+    with _painting(PRODUCT_ENGINE) as (home, artist):
         pen = Pen(LIVE_SIDE)
         resting = summary([_stroke(artist, pen) for _ in range(idle)])
         _runs(artist, 2)  # what is slow the first time

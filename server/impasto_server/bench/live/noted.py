@@ -22,11 +22,11 @@ from impasto_server.pool.channel import Ended, Event, FeedLive, LiveCommand, Liv
 from impasto_server.pool.interface import PoolListener
 from impasto_server.pool.local import DIFFUSION_ENGINE, LocalPool
 
-__all__ = ["ENGINES", "MODULE", "STOCK_ENGINE", "notes"]
+__all__ = ["ENGINES", "MODULE", "PRODUCT_ENGINE", "notes"]
 
 MODULE = "impasto_server.bench.live.noted"
 ENGINES = "impasto_server.bench.live.engines"
-STOCK_ENGINE = DIFFUSION_ENGINE
+PRODUCT_ENGINE = DIFFUSION_ENGINE
 _FILE = "noted.jsonl"
 
 Note = Callable[..., None]

@@ -55,13 +55,12 @@ def measure(quick: bool = False) -> dict[str, Any]:
     say(f"{frames} frames …")
     with _painting(f"{ENGINES}:Counting", FRAMES_SIDE) as (front, artist):
         memory = _many(artist, front, frames)
-    middle = {name: median(samples) for name, samples in taken.items()}
-    mine, theirs = middle["server"] - middle["bare"], middle["stock"] - middle["stock bare"]
+    mine, theirs = _over(taken, "server", "bare"), _over(taken, "stock", "stock bare")
     return {
         "side_px": SIDE,
         "turns": {name: summary([one / 1000.0 for one in samples]) for name, samples in taken.items()},
         "overhead_ms": round(mine, 3),
-        "client_overhead_ms": round(middle["client"] - middle["bare"], 3),
+        "client_overhead_ms": round(_over(taken, "client", "bare"), 3),
         "stock_overhead_ms": round(theirs, 3),
         "memory": memory,
         "bars": [
@@ -125,6 +124,11 @@ def _by_turns(artist: Artist, turns: int) -> dict[str, list[float]]:
             taken["client"].append(1000.0 * artist.took_s(came))
             taken["server"].append(sum(stages.values()))
     return taken
+
+
+def _over(taken: dict[str, list[float]], whole: str, part: str) -> float:
+    """Median of what a turn took beyond the part that was measured a moment later."""
+    return median(one - other for one, other in zip(taken[whole], taken[part], strict=True))
 
 
 def _many(artist: Artist, front: psutil.Process, frames: int) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from impasto_server.bench.live.artist import PEN_HZ, Artist, Pen
-from impasto_server.bench.live.noted import MODULE, STOCK_ENGINE, notes
+from impasto_server.bench.live.noted import MODULE, PRODUCT_ENGINE, notes
 from impasto_server.bench.numbers import bar, in_ms, said, say, summary
 from impasto_server.bench.processes import running
 
@@ -31,7 +31,7 @@ def measure(quick: bool = False) -> dict[str, Any]:
     say(f"{CLIENTS} clients at {PEN_HZ:.0f} Hz for {seconds:g} s …")
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         home = Path(folder)
-        stack.enter_context(running(MODULE, home, STOCK_ENGINE, threads=None))
+        stack.enter_context(running(MODULE, home, PRODUCT_ENGINE, threads=None))
         artists = [
             stack.enter_context(Artist(home, client=secrets.token_hex(16), refine_steps=-1))
             for _ in range(CLIENTS)

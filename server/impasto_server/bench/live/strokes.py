@@ -5,11 +5,10 @@ from __future__ import annotations
 import tempfile
 import time
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 from impasto_server.bench.live.artist import PEN_HZ, SIDE, Artist, Came, Pen
-from impasto_server.bench.numbers import bar, in_ms, said, say, summary
+from impasto_server.bench.numbers import bar, said, say, summary
 from impasto_server.bench.processes import running
 
 __all__ = ["measure", "table"]
@@ -50,7 +49,7 @@ def measure(quick: bool = False) -> dict[str, Any]:
         "while_drawing": summary([artist.took_s(one) for one in frames]),
         "previews": len(frames),
         "refined": len(refined),
-        "stages_ms": _stages(artist, [came for _, came in ups]),
+        "stages_ms": artist.stages_ms([came for _, came in ups]),
         "bars": [
             bar("pen-ups followed by a preview of exactly that canvas", shown, "=", len(ups)),
             bar("stroke → preview, p95", pen_up["p95_ms"], "≤", PEN_UP_MS, " ms"),
@@ -70,11 +69,3 @@ def table(numbers: dict[str, Any]) -> str:
             f"  refined at rest: {numbers['refined']}",
         ]
     )
-
-
-def _stages(artist: Artist, came: list[Came]) -> dict[str, float]:
-    """Medians in ms; `wire` is what none of the server's stages has: both ways, both programs."""
-    names = dict.fromkeys(name for one in came for name in one.preview.stages)
-    stages = {name: median(one.preview.stages.get(name, 0.0) for one in came) for name in names}
-    rest = [in_ms(artist.took_s(one)) - sum(one.preview.stages.values()) for one in came]
-    return {name: round(value, 2) for name, value in {**stages, "wire": median(rest)}.items()}

@@ -339,6 +339,41 @@ def draw_disc(name, x, y, radius):
     return True
 
 
+def sketch(step):
+    """A house on a hill in rough patches of colour, one more with each step: on the layer "sketch"."""
+    here = document()
+    across, down = here.width(), here.height()
+    image = QtGui.QImage(across, down, QtGui.QImage.Format.Format_ARGB32)
+    image.fill(0)
+    painter = QtGui.QPainter(image)
+    painter.setRenderHint(QtGui.QPainter.RenderHint.Antialiasing)
+    painter.setPen(QtCore.Qt.PenStyle.NoPen)
+    for colour, shape in _PATCHES[:step]:
+        painter.setBrush(QtGui.QColor(colour))
+        points = [QtCore.QPointF(x * across, y * down) for x, y in shape]
+        painter.drawPolygon(QtGui.QPolygonF(points))
+    painter.end()
+    layer = here.nodeByName("sketch")
+    if layer is None:
+        layer = here.createNode("sketch", "paintlayer")
+        layer.setColorSpace("RGBA", "U8", SRGB["U8"])
+        here.rootNode().addChildNode(layer, None)
+    layer.setPixelData(image.constBits().asstring(image.sizeInBytes()), 0, 0, across, down)
+    here.refreshProjection()
+    here.waitForDone()
+    yield from pause(0.3)
+    return True
+
+
+_PATCHES = (
+    ("#8fb8e8", ((0, 0), (1, 0), (1, 0.75), (0, 0.75))),
+    ("#4f9a3c", ((0, 0.72), (0.3, 0.6), (0.62, 0.56), (1, 0.68), (1, 1), (0, 1))),
+    ("#c0392b", ((0.34, 0.42), (0.62, 0.42), (0.62, 0.68), (0.34, 0.68))),
+    ("#7a4a2b", ((0.3, 0.43), (0.48, 0.24), (0.66, 0.43))),
+    ("#f6dc6f", ((0.78, 0.1), (0.88, 0.1), (0.93, 0.18), (0.88, 0.27), (0.78, 0.27), (0.73, 0.18))),
+)
+
+
 def select_nothing_and_hide(name):
     document().nodeByName(name).setVisible(False)
     document().refreshProjection()

@@ -114,7 +114,7 @@ _PLAIN = {
     "takes": 1,
     "controls": [],
     "insert": "layer",
-    "live_strength": 0.6,
+    "live_strength": 0.5,
     "live_on_canvas": False,
 }
 

@@ -1,6 +1,7 @@
 """Photographs Krita with Impasto at work: `python -m tests.hosts.krita.stories.take_pictures docs/images`.
 
 Every mode, in a light and a dark theme, at single and double scale. To look at, and for the documentation.
+With "jobs" or "live" behind the folder: only these.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import sys
 import tempfile
 import time
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 from impasto_server.plugins.archive import build_krita
@@ -22,9 +24,10 @@ from tests.hosts.server import Server
 DEMO = harness.ROOT / "server" / "impasto_server" / "demo"
 THEMES = {"dark": "Krita dark", "light": "Krita bright"}
 WIDTH, HEIGHT = 1280, 824
+SKETCHED = 5  # steps of the sketch
 
 
-def main(out: Path) -> None:
+def main(out: Path, wanted: tuple[str, ...]) -> None:
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -38,11 +41,67 @@ def main(out: Path) -> None:
                 home = harness.throw_away(folder / "cache", folder / f"home{scale}")
                 artist = Artist(home, folder / "plugin", server, window_manager=True, scale=scale)
                 try:
-                    photograph(artist, out, "" if scale == 1 else "-2x", scale)
+                    for name in wanted:
+                        SERIES[name](artist, out, "" if scale == 1 else "-2x", scale)
                 finally:
                     artist.krita.kill()
         finally:
             server.stop()
+
+
+class Camera:
+    """Takes pictures of the window, with few colours: they are kept in the repository."""
+
+    def __init__(self, artist: Artist, out: Path, suffix: str, scale: int) -> None:
+        self._artist, self._out, self._suffix, self._scale = artist, out, suffix, scale
+
+    def snap(self, name: str) -> None:
+        path = self._artist.krita.screenshot(self._out / f"krita-{name}{self._suffix}.png")
+        picture = Image.open(path).convert("RGB").crop((0, 0, WIDTH * self._scale, HEIGHT * self._scale))
+        few = picture.quantize(255, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.FLOYDSTEINBERG)
+        few.save(path, optimize=True)
+
+    def theme(self, scheme: str) -> None:
+        if not self._artist.krita.call("hands.theme", name=scheme):
+            raise LookupError(f"Krita has no theme {scheme!r}")
+        time.sleep(1.0)
+
+    def shoot(self, name: str) -> None:
+        for theme, scheme in THEMES.items():
+            self.theme(scheme)
+            self.snap(f"{name}-{theme}")
+
+
+def live(artist: Artist, out: Path, suffix: str, scale: int) -> None:
+    """A sketch that grows, with its previews; then over the canvas; then pinned."""
+    camera = Camera(artist, out, suffix, scale)
+    artist.do("blank_document", width=512, height=512)
+    artist.krita.call("hands.lay_out", width=WIDTH, docker_width=330)
+    artist.until(lambda view: view["link"]["state"] == "ready" and view["document"])
+    artist.krita.call("hands.centre")
+    camera.theme(THEMES["dark"])
+    artist.do("change", mode="live", prompt="a red house", live_strength=0.4)
+    if not suffix:
+        camera.snap("live-off-dark")
+    artist.tell("set_live", True)
+    for step in range(1, SKETCHED + 1):
+        artist.do("sketch", step=step)
+        artist.until(lambda view: view["live"]["current"])
+        artist.until(lambda view: view["live"]["refined"])
+        if not suffix:
+            camera.snap(f"live-{step}")
+    camera.shoot("live")
+    camera.theme(THEMES["dark"])
+    artist.do("change", live_on_canvas=True)
+    time.sleep(1.0)
+    camera.snap("live-on-canvas-dark")
+    artist.do("change", live_on_canvas=False)
+    artist.tell("pin_live")
+    artist.until(lambda _view: len(artist.facts["layers"]) == 3)
+    time.sleep(1.5)
+    camera.snap("live-pinned-dark")
+    artist.tell("set_live", False)
+    artist.close()
 
 
 def photograph(artist: Artist, out: Path, suffix: str, scale: int) -> None:
@@ -50,20 +109,8 @@ def photograph(artist: Artist, out: Path, suffix: str, scale: int) -> None:
     artist.krita.call("hands.lay_out", width=WIDTH, docker_width=330)
     artist.until(lambda view: view["link"]["state"] == "ready")
     artist.krita.call("hands.centre")
-
-    def snap(name: str) -> None:
-        path = artist.krita.screenshot(out / f"krita-{name}{suffix}.png")
-        picture = Image.open(path).convert("RGB").crop((0, 0, WIDTH * scale, HEIGHT * scale))
-        few = picture.quantize(255, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.FLOYDSTEINBERG)
-        few.save(path, optimize=True)
-
-    def shoot(name: str) -> None:
-        for theme, scheme in THEMES.items():
-            if not artist.krita.call("hands.theme", name=scheme):
-                raise LookupError(f"Krita has no theme {scheme!r}")
-            time.sleep(1.0)
-            snap(f"{name}-{theme}")
-
+    camera = Camera(artist, out, suffix, scale)
+    snap, shoot = camera.snap, camera.shoot
     scene = json.loads((DEMO / "scene.json").read_text())
     (x, y), (across, down) = scene["mask"]["centre"], scene["mask"]["radii"]
     artist.do("select_ellipse", x=x - across, y=y - down, width=2 * across, height=2 * down, softness=0.05)
@@ -85,5 +132,8 @@ def photograph(artist: Artist, out: Path, suffix: str, scale: int) -> None:
     shoot("upscale")
 
 
+SERIES: dict[str, Callable[[Artist, Path, str, int], None]] = {"live": live, "jobs": photograph}
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), tuple(sys.argv[2:]) or tuple(SERIES))
