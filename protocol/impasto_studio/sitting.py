@@ -85,8 +85,12 @@ class Sitting:
         if request != self._request:
             for canvas, pixels in changed.items():  # the server knows them before the request that names them
                 canvas.update(pixels)
-            number = live.change(request)
-            self._request = request
+            self._request = request  # before it is told: what is said against it may come at once
+            try:
+                number = live.change(request)
+            except ImpastoError:
+                self._request = None
+                raise
         if fresh or not number:
             number = live.show(changed)
         self._shown = pictures

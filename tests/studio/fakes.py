@@ -178,6 +178,8 @@ class Live:
         return self.requests[-1]
 
     def change(self, request: LiveRequest) -> int:
+        if self.refuse is not None:
+            raise self.refuse
         named = (request.canvas, request.mask, *(one.canvas for one in request.controls))
         for name in filter(None, named):
             assert self.session.canvases[name].sequence, "the server does not know this canvas yet"

@@ -334,6 +334,17 @@ def test_what_the_client_library_refuses_is_said(atelier: Atelier) -> None:
     assert (view.state, view.sentence) == ("stopped", "64 canvases are open. Close one of them.")
 
 
+def test_a_request_that_was_refused_is_made_again_with_the_next_wish(atelier: Atelier) -> None:
+    preview(atelier)
+    live(atelier).refuse = InternalError("Not now.")
+    view = atelier.say(prompt="a hen").live
+    assert (view.state, view.sentence) == ("stopped", "Not now.")
+    live(atelier).refuse = None
+    assert atelier.say(prompt="a cow").live.state == "following"
+    assert live(atelier).request.prompt == "a cow"
+    assert preview(atelier).current
+
+
 def test_a_broken_connection_is_the_links_to_tell(atelier: Atelier) -> None:
     preview(atelier)
     live(atelier).refuse = ServerUnreachable("The connection broke.")
