@@ -582,7 +582,7 @@ class LivePreview:
     width: int
     height: int
     refined: bool = False  # painted in more steps, after the canvas had come to rest
-    stages: Dict[str, float] = field(default_factory=dict)  # ms: waited, those of the engine, returned
+    stages: Dict[str, float] = field(default_factory=dict)  # ms: waited, those of the engine, other, returned
     wasted_steps: int = 0  # of frames given up for newer input since the preview before
     tiles: Optional[LiveTiles] = None
     jpeg: Optional[bytes] = None

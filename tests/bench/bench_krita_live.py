@@ -1,8 +1,10 @@
-"""How soon a preview follows a stroke in the real Krita: `python -m tests.bench.bench_krita_live [strokes]`.
+"""How soon a preview follows a stroke in the real Krita:
 
-A hand draws strokes of 0.6 s at 120 Hz on 256² px of white paper with Pocket live on. Of each: from the pen's
-lifting to the preview of exactly what it left, painted in the docker; with the stages. And for how long
-Krita's own loop did not turn meanwhile.
+    python -m tests.bench.bench_krita_live [strokes [side]]
+
+A hand draws strokes of 0.6 s at 120 Hz on 256² px (or `side`²) of white paper with Pocket live on. Of each:
+from the pen's lifting to the preview of exactly what it left, painted in the docker; with the stages. And for
+how long Krita's own loop did not turn meanwhile, and what live costs when nothing happens.
 """
 
 from __future__ import annotations
@@ -22,11 +24,13 @@ from tests.hosts.krita.stories.artist import Artist
 from tests.hosts.krita.stories.hand import Hand
 from tests.hosts.server import Server
 
+STROKES = 20
 SIDE_PX = 256
+IDLE_S = 5.0
 POINTS = 72  # of a stroke
 
 
-def main(count: int) -> None:
+def main(count: int, side_px: int) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         build_krita(harness.ROOT, harness.ROOT / "build" / "vendored").write(folder / "plugin.zip")
@@ -38,7 +42,7 @@ def main(count: int) -> None:
             home = harness.throw_away(folder / "cache", folder / "home")
             artist = Artist(home, folder / "plugin", server, window_manager=True)
             try:
-                report(*measured(artist, count))
+                report(*measured(artist, count, side_px))
                 artist.krita.quit()
             finally:
                 artist.krita.kill()
@@ -46,10 +50,10 @@ def main(count: int) -> None:
             server.stop()
 
 
-def measured(artist: Artist, count: int) -> tuple[list[dict[str, Any]], float, float]:
+def measured(artist: Artist, count: int, side_px: int) -> tuple[list[dict[str, Any]], float, float]:
     """What came of each stroke; the longest gap of the UI thread, ms; seconds to the first preview."""
     krita, hand = artist.krita, Hand(artist.krita)
-    artist.do("blank_document", width=SIDE_PX, height=SIDE_PX)
+    artist.do("blank_document", width=side_px, height=side_px)
     krita.call("hands.lay_out", width=1500, docker_width=360)
     artist.until(lambda view: view["link"]["state"] == "ready" and view["document"])
     krita.call("hands.centre")
@@ -70,6 +74,9 @@ def measured(artist: Artist, count: int) -> tuple[list[dict[str, Any]], float, f
         hand.stroke([(x + 200 * step // POINTS, y + down + step % 9) for step in range(POINTS)])
         found.append(krita.call("following.lifted", count=number + 1))
         time.sleep(0.3)
+    artist.until(lambda view: view["live"]["refined"] and view["live"]["current"])
+    idle = krita.call("following.rest", seconds=IDLE_S)
+    print(f"idle: {idle['told']} pictures, {100 * idle['share']:.1f} % of a core for the whole of Krita")
     return found, krita.call("following.end"), first_s
 
 
@@ -98,4 +105,5 @@ def report(found: list[dict[str, Any]], gap_ms: float, first_s: float) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 20)
+    numbers = [int(word) for word in sys.argv[1:]]
+    main(*numbers, *(STROKES, SIDE_PX)[len(numbers) :])

@@ -12,14 +12,15 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
-from impasto_protocol.messages import GenerateRequest
+from impasto_protocol.messages import GenerateRequest, LiveRequest
 from impasto_protocol.places import server_file
 from impasto_protocol.rasters import PixelFormat
 from impasto_studio.geometry import Box
 from impasto_studio.view import View
 
-from tests.fakes.engine import painted
+from tests.fakes.engine import live_pixels, painted
 from tests.studio.easel import Driven, Easel, driven
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="no SIGKILL there")
@@ -208,6 +209,81 @@ def test_the_growing_picture_is_seen(tmp_path: Path, easel: Easel) -> None:
         assert (easel.shown.box, easel.shown.picture.format) == (Box(0, 0, 96, 80), PixelFormat.RGB8)
         one.studio.cancel_all()
         one.until(lambda view: easel.shown is None)
+
+
+def follows(one: Driven, easel: Easel, colour: bytes) -> View:
+    """Until the preview of this drawing is shown, painted by what was asked for."""
+
+    def there(view: View) -> bool:
+        live, wanted = view.live, easel.watched
+        if live.picture is None or wanted is None or not live.current or not live.refined:
+            return False
+        image = np.frombuffer(colour * (wanted.width * wanted.height), np.uint8)
+        request = LiveRequest("", view.intent.prompt, seed=view.intent.live_seed, strength=0.5)
+        mask = np.full((wanted.height, wanted.width), 255, np.uint8) if wanted.mask else None
+        drawn = image.reshape(wanted.height, wanted.width, 4)
+        shown = np.frombuffer(live.picture.pixels, np.uint8).reshape(wanted.height, wanted.width, 3)
+        return np.array_equal(shown, live_pixels(request, drawn, mask, refined=True))
+
+    return one.until(there)
+
+
+def test_previews_follow_the_drawing_and_every_wish(tmp_path: Path, easel: Easel) -> None:
+    easel.document.selection = None
+    with server(tmp_path), driven(easel, tmp_path) as one:
+        one.until(ready)
+        one.studio.change(replace(one.view.intent, prompt="a fox"))
+        one.studio.set_live(True)
+        first = follows(one, easel, easel.document.colour)
+        for colour in (b"\xff\x00\x00\xff", b"\x00\xff\x00\xff"):
+            easel.draw(colour)
+            assert follows(one, easel, colour).live.version > first.live.version
+        one.studio.change(replace(one.view.intent, prompt="a hen", live_seed=7))
+        one.until(lambda view: view.intent.live_seed == 7)
+        follows(one, easel, easel.document.colour)
+        easel.document.selection = Box(20, 10, 30, 30)
+        one.until(lambda view: view.selection)
+        follows(one, easel, easel.document.colour)
+        one.studio.record_live(True)
+        one.studio.pin_live()
+        one.until(lambda view: easel.document.layers)
+        easel.draw(b"\x10\x20\x30\xff")
+        follows(one, easel, easel.document.colour)
+        one.studio.set_live(False)
+        one.until(lambda view: easel.animations)
+    (layer,) = easel.document.layers.values()
+    assert (layer.name, layer.picture.format) == ("a hen", PixelFormat.RGBA8)
+    assert len(easel.animations[0].frames) >= 1
+
+
+def test_live_goes_on_by_itself_after_the_server_was_killed(tmp_path: Path, easel: Easel) -> None:
+    easel.document.selection = None
+    with driven(easel, tmp_path) as one:
+        with server(tmp_path) as process:
+            one.until(ready)
+            one.studio.set_live(True)
+            follows(one, easel, easel.document.colour)
+            process.kill()
+            process.wait()
+            view = one.until(lambda view: view.live.state == "stopped")
+            assert view.live.picture is not None
+        easel.draw(b"\xff\x00\x00\xff")
+        with server(tmp_path):
+            follows(one, easel, b"\xff\x00\x00\xff")
+
+
+def test_what_a_live_engine_cannot_is_said_and_another_wish_helps(tmp_path: Path, easel: Easel) -> None:
+    easel.document.selection = None
+    with server(tmp_path), driven(easel, tmp_path) as one:
+        one.until(ready)
+        one.studio.change(replace(one.view.intent, prompt="break"))
+        one.studio.set_live(True)
+        view = one.until(lambda view: view.live.state == "stopped")
+        assert view.live.sentence
+        assert "secret" not in view.live.sentence
+        one.studio.change(replace(one.view.intent, prompt="a fox"))
+        one.until(lambda view: view.intent.prompt == "a fox")
+        follows(one, easel, easel.document.colour)
 
 
 def test_a_wrong_token_is_said_and_put_right(tmp_path: Path, easel: Easel) -> None:

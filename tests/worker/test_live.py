@@ -153,7 +153,12 @@ def test_a_frame_shows_the_input_it_names_and_says_where_the_time_went(bench: Be
     (painted,) = bench.outbox.painted()
     assert (painted.live, painted.input, painted.sequence) == (1, 7, 70)
     assert painted.pixels == Pixels(2, 2, PixelFormat.RGB8, bytes([7]) * 12)
-    assert painted.stages == {"waited": pytest.approx(500.0), "sampling": 1.0}
+    other_ms = 1000.0 * STEPS * STEP_S - 1.0  # of the frame's time; the engine speaks of one millisecond
+    assert painted.stages == {
+        "waited": pytest.approx(500.0),
+        "sampling": 1.0,
+        "other": pytest.approx(other_ms),
+    }
     assert painted.device_s == pytest.approx(STEPS * STEP_S)
     assert (painted.refined, painted.wasted_steps, painted.at_s) == (False, 0, bench.clock.now_s)
     assert not bench.live.paint_next()

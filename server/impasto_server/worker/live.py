@@ -15,7 +15,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -198,7 +198,7 @@ class LiveSessions:
                 device_s=session.device_s,
                 refined=refined,
                 wasted_steps=session.wasted_steps,
-                stages={"waited": 1000 * max(0.0, begun_s - fed.at_s), **frame.stages},
+                stages=_stages(fed.at_s, begun_s, ended_s, frame.stages),
                 at_s=ended_s,
             )
         )
@@ -228,6 +228,12 @@ class LiveSessions:
         session = self._sessions.pop(live, None)
         if session is not None and all(one.client != session.client for one in self._sessions.values()):
             self._used_s.pop(session.client, None)
+
+
+def _stages(at_s: float, begun_s: float, ended_s: float, engine: Mapping[str, float]) -> dict[str, float]:
+    """All that the time from an input's arrival to its preview went to, in ms; none of it is left out."""
+    other = 1000.0 * (ended_s - begun_s) - sum(engine.values())
+    return {"waited": 1000.0 * max(0.0, begun_s - at_s), **engine, "other": max(0.0, other)}
 
 
 def _raster(pixels: Pixels) -> Raster:

@@ -63,6 +63,11 @@ def panes():
     return [len(laid), through]
 
 
+def faded():
+    """Whether what is laid over the canvas lets the drawing through at the moment."""
+    return [child._faded for child in widget().children() if type(child).__name__ == "_Pane"]
+
+
 def wait(seconds):
     yield from session.pause(seconds)
 

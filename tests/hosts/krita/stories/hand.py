@@ -45,6 +45,13 @@ class Hand:
             words += ["mousemove", *point, "sleep", f"{1 / rate_hz:.4f}"]
         self._do(*words, "mouseup", 1)
 
+    def press_pen(self, at: tuple[int, int]) -> None:
+        self._do("mousemove", *at, "mousedown", 1)
+        time.sleep(0.2)
+
+    def lift_pen(self, at: tuple[int, int]) -> None:
+        self._do("mousemove", *at, "mouseup", 1)
+
     def type(self, text: str) -> None:
         self._do("type", "--delay", 20, text)
         time.sleep(0.2)

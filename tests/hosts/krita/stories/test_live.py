@@ -195,5 +195,14 @@ def test_over_the_canvas_it_is_marked_and_out_of_the_document(artist: Artist, ha
     time.sleep(1.0)
     assert artist.view["live"]["version"] == version, "it does not follow itself"
     assert "Undo" in artist.krita.call("documents.undo_text")
+    left, top, width, height = artist.krita.call("hands.canvas")
+    middle = (left + width // 2, top + height // 2)
+    assert artist.krita.call("canvases.faded") == [False]
+    hand.press_pen(middle)
+    assert artist.krita.call("canvases.faded") == [True], "the stroke below can be seen"
+    hand.lift_pen((middle[0] + 40, middle[1]))
+    time.sleep(1.0)
+    assert artist.krita.call("canvases.faded") == [False]
+    assert following(artist)["live"]["version"] > version
     artist.do("change", live_on_canvas=False)
     artist.until(lambda _view: artist.krita.call("canvases.panes") == [0, True])
