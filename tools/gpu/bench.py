@@ -4,6 +4,8 @@
     python tools/gpu/bench.py --tiny          tiny models, wherever torch runs, in a minute
     python tools/gpu/bench.py --only sd15-512-1
 
+Needs torch, diffusers and transformers, and nothing else that Impasto stands on.
+
 Models have the sizes of the real ones and random weights: nothing is downloaded, and what is painted is
 noise. A frame begins as a uint8 picture in main memory and ends as one; it is sampled as LCM does, over a
 picture at strength 0.6, without guidance, with the tiny autoencoder where nothing else is said.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,9 @@ import torch
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "server"), str(ROOT / "protocol")]
+if importlib.util.find_spec("cv2") is None:
+    # The loop needs no OpenCV, only what is imported with it does; and a rented machine may have none.
+    sys.modules["cv2"] = ModuleType("cv2")
 
 from impasto_server.engine.frame_loop import FrameLoop, FrameShape, Parts  # noqa: E402  after the path
 from impasto_server.engine.graphs import Graphs  # noqa: E402
