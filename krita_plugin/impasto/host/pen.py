@@ -3,7 +3,7 @@ do."""
 
 from typing import Any, Optional, Tuple
 
-from ..qt import QtCore, Signal
+from ..qt import QT_MAJOR, QtCore, Signal
 from .canvas import Canvas
 
 __all__ = ["Pen"]
@@ -56,7 +56,8 @@ class Pen(QtCore.QObject):
             if kind in DOWN:
                 self._set_down(True)
             if self.down:
-                row = self._to_document.map(QtCore.QPointF(event.pos())).y()
+                at = event.position() if QT_MAJOR >= 6 else QtCore.QPointF(event.pos())
+                row = self._to_document.map(at).y()
                 low, high = self._touched or (row, row)
                 self._touched = min(low, row), max(high, row)
             if kind in UP:

@@ -27,7 +27,7 @@ from .sources import Reader, layer, projection, selection
 __all__ = ["follow"]
 
 BAND_ROWS = 64  # of the document, about: the height of Krita's tiles
-PEN_S = 0.008  # between two looks while something happens: 120 Hz
+PEN_MS = 8  # between two looks while something happens: 120 Hz
 IDLE_S = 0.2  # … and while nothing does,
 NAP_MS = 20  # in pieces as long as this, so that a pen that comes down is noticed
 AWAKE_S = 0.7  # after the last change, or the pen
@@ -45,57 +45,71 @@ def follow(
     seen: Seen,
 ) -> Steps[None]:
     """Never ends by itself. `front`: where a document lies on the screen."""
-    bands = _bands(wanted)
-    image = _Plane(projection, bands, wanted, PixelFormat.RGBA8)
-    mask = _Plane(selection, bands, wanted, PixelFormat.GRAY8) if wanted.mask else None
-    layers = {
-        name: _Plane(layer(name, scratch), bands, wanted, PixelFormat.RGBA8)
-        for name in wanted.controls
-        if name
-    }
-    planes = [image, *layers.values(), *([mask] if mask is not None else [])]
-
-    def tell() -> bool:
-        """Whether there was something new to tell."""
-        if not all(plane.whole for plane in planes):
-            return False
-        renewed = [plane.renewed() for plane in planes]
-        if not any(renewed):
-            return False
-        controls = tuple(layers[name].picture if name else image.picture for name in wanted.controls)
-        seen(Captured(image.picture, mask.picture if mask is not None else None, controls))
-        return True
-
+    sight = _Sight(wanted, scratch, seen)
     awake_until = 0.0
     while True:
         document = documents.find(wanted.document)
-        touched, changed, spent = None, False, 0.0
+        touched, changed = None, False
         if document is not None:
             pen.follow(front(document))
             touched = pen.touched()
-            readers = [plane.source(document) for plane in planes]
-            near, far = _near_and_far(bands, touched)
-            for some in (near, far):
-                for index in some:
-                    begun = time.perf_counter()
-                    for plane, reader in zip(planes, readers):
-                        yield from plane.look(reader, index)
-                    spent += time.perf_counter() - begun
-                    if spent > BUDGET_S:
-                        yield Pause(round(1000 * REST * min(spent, LONGEST_S)))
-                        spent = 0.0
-                if some is far or len(far) > MANY_BANDS:
-                    changed = tell() or changed
+            changed = yield from sight.look_over(document, touched)
         now = time.perf_counter()
         if changed or pen.down or touched is not None:
             awake_until = now + AWAKE_S
         elif awake_until and now > awake_until:
             awake_until = now + AWAKE_S if document is not None and _busy(document) else 0.0
         if awake_until:
-            yield Pause(round(1000 * max(PEN_S, REST * min(spent, LONGEST_S))))
+            yield Pause(PEN_MS)
             continue
         while time.perf_counter() < now + IDLE_S and not pen.down:
             yield Pause(NAP_MS)
+
+
+class _Sight:
+    """The pictures of all that is followed."""
+
+    def __init__(self, wanted: Watch, scratch: Scratch, seen: Seen) -> None:
+        self._wanted = wanted
+        self._seen = seen
+        self._bands = bands = _bands(wanted)
+        self._image = _Plane(projection, bands, wanted, PixelFormat.RGBA8)
+        self._layers = {
+            name: _Plane(layer(name, scratch), bands, wanted, PixelFormat.RGBA8)
+            for name in wanted.controls
+            if name
+        }
+        self._mask = _Plane(selection, bands, wanted, PixelFormat.GRAY8) if wanted.mask else None
+        self._planes = [self._image, *self._layers.values(), *([self._mask] if self._mask else [])]
+
+    def look_over(self, document: Any, touched: Optional[Tuple[float, float]]) -> Steps[bool]:
+        """All bands once, those at the pen first. Whether there was something new to tell."""
+        readers = [plane.source(document) for plane in self._planes]
+        changed, spent = False, 0.0
+        near, far = _near_and_far(self._bands, touched)
+        for some in (near, far):
+            for index in some:
+                begun = time.perf_counter()
+                for plane, reader in zip(self._planes, readers):
+                    yield from plane.look(reader, index)
+                spent += time.perf_counter() - begun
+                if spent > BUDGET_S:
+                    yield Pause(round(1000 * REST * min(spent, LONGEST_S)))
+                    spent = 0.0
+            if some is far or len(far) > MANY_BANDS:
+                changed = self._tell() or changed
+        return changed
+
+    def _tell(self) -> bool:
+        if not all(plane.whole for plane in self._planes):
+            return False
+        renewed = [plane.renewed() for plane in self._planes]
+        if not any(renewed):
+            return False
+        image, mask = self._image.picture, self._mask.picture if self._mask is not None else None
+        controls = tuple(self._layers[name].picture if name else image for name in self._wanted.controls)
+        self._seen(Captured(image, mask, controls))
+        return True
 
 
 def _busy(document: Any) -> bool:
