@@ -82,15 +82,23 @@ def test_a_file_that_is_replaced_by_one_of_its_size_and_time_is_another(tmp_path
 
 
 def test_a_large_picture_is_made_smaller_and_shown_over_white(tmp_path: Path) -> None:
-    pixels = np.zeros((40, 80, 4), np.uint8)
-    pixels[:, :40] = (200, 10, 20, 255)
+    pixels = np.zeros((80, 160, 4), np.uint8)
+    pixels[:, :80] = (200, 10, 20, 255)
     scene = scene_of(write(tmp_path / "a.png", pixels), tmp_path)
-    (picture,) = scene.rasters(20)
-    assert (picture.width, picture.height) == (20, 10)
-    assert picture.array()[5, 2].tolist() == [200, 10, 20]
-    assert picture.array()[5, 17].tolist() == [255, 255, 255]
+    (picture,) = scene.rasters(40)
+    assert (picture.width, picture.height) == (40, 20)
+    assert picture.array()[10, 4].tolist() == [200, 10, 20]
+    assert picture.array()[10, 34].tolist() == [255, 255, 255]
     (whole,) = scene.rasters(512)
-    assert (whole.width, whole.height) == (80, 40)
+    assert (whole.width, whole.height) == (160, 80)
+
+
+def test_a_long_strip_stays_as_thick_as_the_server_takes_it() -> None:
+    scene = live.Scene(np.zeros((100, 3000, 3), np.uint8), None, ())
+    (picture,) = scene.rasters(256)
+    assert (picture.width, picture.height) == (256, 16)
+    scene = live.Scene(np.zeros((9, 3000, 3), np.uint8), None, ())
+    assert scene.rasters(256)[0].height == 9  # too thin as it is: the server says so
 
 
 def test_sixteen_bits_become_eight_by_rounding(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from impasto_server.cli import images, png, servers
 from impasto_server.cli.generate import control_of, lora_of
 from impasto_server.cli.images import Picture
 from impasto_server.cli.watching import LOOK_S, Watched
+from impasto_server.front.requests import SMALLEST_PX
 
 BROKEN_AFTER_S = 1.0  # a file that cannot be read for so long is not just being written
 _LONGEST_PX = 512  # of the previews, for a model the server has not named
@@ -95,10 +96,12 @@ class Scene:
     controls: tuple[Pixels, ...]
 
     def rasters(self, longest_px: int) -> list[Picture]:
-        """Image, mask if there is one, controls; made smaller where the longer side is over `longest_px`."""
+        """Image, mask if there is one, controls; made smaller where the longer side is over `longest_px`, a
+        strip no thinner than the server takes it.
+        """
         height, width = self.image.shape[:2]
         factor = min(1.0, longest_px / max(width, height))
-        size = max(1, round(width * factor)), max(1, round(height * factor))
+        size = _shortened(width, factor), _shortened(height, factor)
         masks = [] if self.mask is None else [self.mask]
         return [images.from_array(_reduced(one, size)) for one in (self.image, *masks, *self.controls)]
 
@@ -232,6 +235,10 @@ def _over_white(pixels: Pixels) -> Pixels:
         return pixels
     colour, alpha = pixels[:, :, :3].astype(np.uint32), pixels[:, :, 3:].astype(np.uint32)
     return np.asarray((colour * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
+
+
+def _shortened(side: int, factor: float) -> int:
+    return max(round(side * factor), min(side, SMALLEST_PX))
 
 
 def _reduced(pixels: Pixels, size: tuple[int, int]) -> Pixels:
