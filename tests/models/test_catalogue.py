@@ -56,7 +56,7 @@ def test_a_distilled_model_is_best_in_the_steps_it_was_made_for(model: Path, hom
     shutil.copytree(model, home / "models" / "dreams-Lightning 4step")
     shutil.copytree(model, home / "models" / "enlightning")
     infos = {info.model: info for info in Catalogue(home).infos()}
-    few, many = infos["dreams-Lightning 4step"], infos["enlightning"]
+    few, many = infos["dreams-Lightning-4step"], infos["enlightning"]
     assert (few.default_steps, few.default_guidance) == (4, 1.0)
     assert (many.default_steps, many.default_guidance) == (20, 7.5)
 
