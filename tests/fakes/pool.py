@@ -21,6 +21,7 @@ from impasto_server.pool.channel import (
     StoredLayer,
 )
 from impasto_server.pool.interface import PoolListener
+from impasto_server.pool.memory import each_picture, owned
 
 from tests.fakes.engine import MODEL
 
@@ -53,6 +54,8 @@ class FakePool:
         self.cancels.append((worker, job))
 
     async def live(self, worker: int, command: LiveCommand) -> None:
+        if isinstance(command, FeedLive):
+            command = each_picture(command, owned)
         self.lives.append((worker, command))
 
     async def stop(self) -> None:

@@ -429,7 +429,8 @@ async def test_when_its_worker_dies_a_session_waits_and_goes_on(tmp_path: Path) 
         await pool.die()
         assert await client.expect(LiveStatus) == LiveStatus("l", "loading")
         await pool.come_up()
-        assert pool.fed()[-1] == fed
+        again = pool.fed()[-1]
+        assert (len(pool.fed()), again.live, again.input, again.image) == (2, fed.live, 1, fed.image)
         await pool.paint_live(painted())
         assert (await client.expect(LivePreview)).input == 1
 

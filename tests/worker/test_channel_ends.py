@@ -24,9 +24,11 @@ from impasto_server.pool.channel import (
     decode_event,
     frame,
 )
+from impasto_server.pool.memory import PictureMemory
 from impasto_server.worker import channel_ends
 from impasto_server.worker.channel_ends import Inbox, LiveNews, Outbox
 
+FRAMES = PictureMemory(None)  # all goes in frames
 PREVIEW = Pixels(1, 1, PixelFormat.RGB8, b"abc")
 
 
@@ -65,7 +67,7 @@ def events(data: bytes) -> list[object]:
 
 def test_progress_that_nobody_reads_collapses_and_results_do_not() -> None:
     pipe = Stuck()
-    outbox = Outbox(pipe)
+    outbox = Outbox(pipe, FRAMES)
     outbox.send(Progress("1", "loading"))
     assert pipe.reached.wait(10)
     for step in range(100):
@@ -84,7 +86,7 @@ def test_progress_that_nobody_reads_collapses_and_results_do_not() -> None:
 
 def test_previews_that_nobody_reads_collapse_into_the_newest_of_each_session() -> None:
     pipe = Stuck()
-    outbox = Outbox(pipe)
+    outbox = Outbox(pipe, FRAMES)
     outbox.send(LiveWaits(1, "ready"))
     assert pipe.reached.wait(10)
     for number in range(100):
@@ -126,7 +128,7 @@ def test_live_input_wakes_a_worker_that_waits_for_jobs() -> None:
 
 def test_the_end_of_the_channel_is_the_end_of_the_work() -> None:
     inbox = Inbox()
-    inbox.read(io.BytesIO(frame(Run("1", GenerateRequest("x"))) + b"\x05\x00"))
+    inbox.read(io.BytesIO(frame(Run("1", GenerateRequest("x"))) + b"\x05\x00"), FRAMES, pytest.fail)
     assert inbox.stopping
     assert inbox.wait(0) is None, "jobs that have not begun are left for the next worker"
 
@@ -135,11 +137,11 @@ def test_the_end_of_the_channel_is_the_end_of_the_work() -> None:
 @given(st.binary(max_size=200))
 def test_garbage_ends_the_worker_and_runs_nothing(garbage: bytes) -> None:
     inbox = Inbox()
-    inbox.read(io.BytesIO(garbage))
+    inbox.read(io.BytesIO(garbage), FRAMES, pytest.fail)
     assert inbox.stopping
 
 
 def test_a_frame_that_announces_too_much_is_not_waited_for() -> None:
     inbox = Inbox()
-    inbox.read(io.BytesIO((MAX_FRAME_BYTES + 1).to_bytes(4, "little") + bytes(100)))
+    inbox.read(io.BytesIO((MAX_FRAME_BYTES + 1).to_bytes(4, "little") + bytes(100)), FRAMES, pytest.fail)
     assert inbox.stopping
