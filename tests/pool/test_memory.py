@@ -25,7 +25,7 @@ from impasto_server.pool.memory import PictureMemory
 
 from tests.fakes.engine import live_pixels
 
-from .test_local import Ear, Pools, until
+from .test_local import Ear, until
 
 SIDE = 512
 REQUEST = LiveRequest("c", "a fox", "m", (LiveControl("depth", "d"),))
@@ -79,7 +79,7 @@ async def pool_and_viewer(tmp_path: Path, folder: Path) -> AsyncIterator[tuple[L
     pool, viewer = await started(tmp_path)
     yield pool, viewer
     await pool.stop()
-    assert list(folder.iterdir()) == [], "a pool that stops leaves nothing behind, of its workers neither"
+    assert listing(folder) == [], "a pool that stops leaves nothing behind, of its workers neither"
 
 
 def picture(number: int, format: PixelFormat = PixelFormat.RGBA8, side: int = SIDE) -> Pixels:
@@ -109,7 +109,11 @@ def lent(pool: LocalPool) -> list[str]:
 
 
 def owned_by(folder: Path, process: int | None) -> list[str]:
-    return [path.name for path in folder.iterdir() if path.name.startswith(f"{process:x}-")]
+    return [name for name in listing(folder) if name.startswith(f"{process:x}-")]
+
+
+def listing(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
 
 
 async def test_large_pictures_arrive_byte_for_byte_and_not_through_the_pipe(
@@ -148,7 +152,7 @@ async def test_small_pictures_go_in_the_frame(
     await until(lambda: viewer.previews())
     assert viewer.previews()[-1].pixels.data == expected(fed)
     assert max(frames) > 64 * 64 * 9
-    assert list(folder.iterdir()) == []
+    assert listing(folder) == []
 
 
 @pytest.mark.parametrize("hindrance", ["there is none", "it is not ours alone"])
@@ -166,7 +170,7 @@ async def test_without_a_folder_everything_goes_in_frames(
     await pool.live(0, fed)
     await until(lambda: viewer.previews())
     assert viewer.previews()[-1].pixels.data == expected(fed)
-    assert list(shared.iterdir()) == []
+    assert listing(shared) == []
     await pool.stop()
 
 
@@ -187,17 +191,13 @@ async def test_five_hundred_inputs_take_no_more_memory_than_a_few(
     pool_and_viewer: tuple[LocalPool, Viewer], folder: Path
 ) -> None:
     pool, viewer = pool_and_viewer
-    image = [replace(feed(number), mask=None, controls=()) for number in (1, 2)]
+    pictures = [picture(1), picture(2)]
     for number in range(500):
-        await pool.live(0, FeedLive(1, number, image[number % 2].image))
+        await pool.live(0, FeedLive(1, number, pictures[number % 2]))
         await asyncio.sleep(0)
     await until(lambda: viewer.previews() and viewer.previews()[-1].input == 499)
-    assert (
-        viewer.previews()[-1].pixels.data
-        == live_pixels(
-            REQUEST, np.frombuffer(image[1].image.data or b"", np.uint8).reshape(SIDE, SIDE, 4)
-        ).tobytes()
-    )
+    last = np.frombuffer(pictures[1].data or b"", np.uint8).reshape(SIDE, SIDE, 4)
+    assert viewer.previews()[-1].pixels.data == live_pixels(REQUEST, last).tobytes()
     await until(lambda: not lent(pool))
     assert len(owned_by(folder, os.getpid())) <= SEGMENTS
     assert len(owned_by(folder, pool.process_id(0))) <= SEGMENTS
@@ -237,7 +237,7 @@ async def test_a_session_that_is_closed_in_mid_frame_leaves_nothing_lent(
     await until(lambda: viewer.previews())
     assert viewer.previews()[-1].pixels.data == expected(fed)
     await pool.stop()
-    assert list(folder.iterdir()) == []
+    assert listing(folder) == []
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="Windows cannot stop a process")
@@ -277,7 +277,7 @@ async def test_a_worker_killed_in_mid_frame_leaves_nothing_and_its_successor_get
     await until(lambda: not lent(pool))
     assert len(owned_by(folder, os.getpid())) <= 3
     await pool.stop()
-    assert list(folder.iterdir()) == []
+    assert listing(folder) == []
 
 
 # ── one process's end ────────────────────────────────────────────────────────────────────────────────────
