@@ -435,6 +435,32 @@ async def test_when_its_worker_dies_a_session_waits_and_goes_on(tmp_path: Path) 
         assert (await client.expect(LivePreview)).input == 1
 
 
+async def test_its_next_worker_is_given_the_canvases_as_they_stand_then(tmp_path: Path) -> None:
+    async with drawing(tmp_path) as (_, client, pool):
+        await show(client, pool, 1)
+        await pool.die()
+        await client.expect(LiveStatus)
+        await client.send(CanvasTiles("c", 2, (0,), "raw", b"\x01" * (SIDE * SIDE * 3)))
+        await client.expect(CanvasAck)
+        await pool.come_up()
+        again = pool.fed()[-1]
+        assert (again.input, again.sequence, again.image.data) == (1, 2, raster(SIDE, SIDE, RGB8, 8))
+
+
+async def test_a_session_whose_canvas_is_gone_ends_with_its_worker(tmp_path: Path) -> None:
+    async with drawing(tmp_path) as (_, client, pool):
+        fed = await show(client, pool, 1)
+        await client.send(CloseCanvas("c"))
+        await quiet(client)
+        await pool.die()
+        await client.expect(LiveStatus)
+        await pool.come_up()
+        problem = await client.expect(Problem)
+        assert (problem.code, problem.live) == ("unknown_canvas", "l")
+        await until(lambda: pool.lives[-1] == (0, CloseLive(fed.live)))
+        assert len(pool.fed()) == 1
+
+
 # ── refusals ─────────────────────────────────────────────────────────────────────────────────────────────
 
 NAN = float("nan")

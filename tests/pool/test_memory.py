@@ -27,7 +27,7 @@ from tests.fakes.engine import live_pixels
 
 from .test_local import Ear, until
 
-SIDE = 512
+SIDE = 768  # px: a mask, too, is large enough for a segment
 REQUEST = LiveRequest("c", "a fox", "m", (LiveControl("depth", "d"),))
 SEGMENTS = 4  # of one process and one session, at most: those to be read, and the next
 
@@ -179,7 +179,7 @@ async def test_when_no_segment_is_free_pictures_go_in_the_frame(
 ) -> None:
     pool, viewer = pool_and_viewer
     assert pool._memory._own is not None
-    pool._memory._own.limit_bytes = 1 << 20  # the picture's; mask and depth find none
+    pool._memory._own.limit_bytes = 3 << 20  # the picture's; mask and depth find none
     fed = feed(1)
     await pool.live(0, fed)
     await until(lambda: viewer.previews())
@@ -307,10 +307,11 @@ def test_a_picture_that_is_looked_at_is_never_written_over(tmp_path: Path) -> No
     ours.close()
 
 
+@pytest.mark.parametrize("shares", [True, False])
 @pytest.mark.parametrize("take", [PictureMemory.copied, lambda memory, one: memory.look(one).__enter__()])
-def test_a_segment_that_is_gone_is_an_error_with_a_sentence(
-    tmp_path: Path, take: Callable[[PictureMemory, Pixels], object]
+def test_a_segment_that_cannot_be_read_is_an_error_with_a_sentence(
+    tmp_path: Path, take: Callable[[PictureMemory, Pixels], object], shares: bool
 ) -> None:
     gone = Pixels(1, 1, PixelFormat.RGB8, shared=SharedBytes("1f-0123456789abcdef", 3))
-    with pytest.raises(MalformedFrame, match="gone"):
-        take(PictureMemory(tmp_path), gone)
+    with pytest.raises(MalformedFrame, match="gone" if shares else "not shared"):
+        take(PictureMemory(tmp_path if shares else None), gone)

@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 MOST_DEATHS = 3  # of workers that were at work on a session, without a preview in between
 
 Hear = Callable[[LiveEvent], None]  # must neither block nor raise
-FeedAgain = Callable[[], Awaitable[None]]  # likewise
+FeedAgain = Callable[[], Awaitable[None]]  # must not raise
 
 
 @dataclass(eq=False)

