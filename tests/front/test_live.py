@@ -13,6 +13,7 @@ import cv2
 import msgpack
 import numpy as np
 import pytest
+from impasto_protocol import codec
 from impasto_protocol.messages import (
     CanvasAck,
     CanvasRows,
@@ -42,6 +43,8 @@ from impasto_protocol.shared_memory import copy_out
 from impasto_protocol.tiles import apply_tiles
 from impasto_server.config import DEFAULT_LIMITS
 from impasto_server.front import live_pictures
+from impasto_server.front.outbox import Outbox, Outgoing
+from impasto_server.front.sending import Sender
 from impasto_server.pool.channel import CloseLive, FeedLive, LiveFailed, LivePainted, LiveWaits, OpenLive
 
 from tests.fakes.pool import FakePool
@@ -267,6 +270,7 @@ async def test_one_preview_is_unseen_at_a_time_and_the_newest_is_next(tmp_path: 
         await client.send(LiveSeen("l", 1))
         newest = await client.expect(LivePreview)
         assert (newest.number, newest.input, newest.wasted_steps) == (2, 5, 4)
+        assert newest.pixels == painted(5)
         await client.send(LiveSeen("l", 1))
         await client.send(LiveSeen("l", 2))
         await quiet(client)
@@ -360,6 +364,25 @@ async def test_where_memory_is_shared_previews_go_through_it(
             await client.send(Release(preview.pixels.shared.name))
             await client.send(LiveSeen("l", number))
         assert len(list((tmp_path / "shm").iterdir())) <= 2, "one segment is enough, and the probe"
+
+
+def test_a_preview_in_a_frame_is_sent_as_it_was_painted() -> None:
+    sent: list[Outgoing] = []
+
+    class Later(Outbox):
+        def __init__(self) -> None: ...
+
+        def put(self, message: Outgoing) -> None:
+            sent.append(message)
+
+    passing = bytearray(painted(7).data or b"")
+    pixels = Pixels(SIDE, SIDE, RGB8, memoryview(passing))  # type: ignore[arg-type]
+    preview = LivePreview("l", 1, 1, 1, SIDE, SIDE, pixels=pixels)
+    Sender(Later(), DEFAULT_LIMITS).send_preview(preview)
+    passing[:] = bytes(len(passing))
+    decoded = codec.decode_server(b"".join(sent[0].parts))
+    assert isinstance(decoded, LivePreview)
+    assert decoded.pixels == painted(7)
 
 
 async def test_two_clients_never_see_each_others_previews(tmp_path: Path) -> None:

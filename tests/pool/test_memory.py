@@ -220,6 +220,43 @@ async def test_a_worker_that_does_not_read_is_lent_a_few_segments_and_then_the_n
     await until(lambda: not lent(pool))
 
 
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="Windows cannot stop a process")
+async def test_what_waits_for_a_worker_that_dies_is_given_back(
+    pool_and_viewer: tuple[LocalPool, Viewer],
+) -> None:
+    pool, viewer = pool_and_viewer
+    process = pool.process_id(0)
+    assert process is not None
+    os.kill(process, signal.SIGSTOP)
+    for number in range(10):
+        await pool.live(0, feed(number))
+    assert pool._seats[0].held
+    os.kill(process, signal.SIGKILL)
+    await until(lambda: viewer.lost)
+    assert lent(pool) == []
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="Windows cannot stop a process")
+async def test_a_small_input_that_waits_is_painted_as_it_was_handed_over(
+    pool_and_viewer: tuple[LocalPool, Viewer],
+) -> None:
+    pool, viewer = pool_and_viewer
+    process = pool.process_id(0)
+    assert process is not None
+    os.kill(process, signal.SIGSTOP)
+    changing = bytearray(256 * 256 * 4)
+    image = Pixels(256, 256, PixelFormat.RGBA8, memoryview(changing))  # type: ignore[arg-type]
+    for number in range(30):
+        changing[:] = bytes([number]) * len(changing)
+        await pool.live(0, FeedLive(1, number, image))
+    assert pool._seats[0].held, "the pipe is full"
+    changing[:] = bytes(len(changing))
+    os.kill(process, signal.SIGCONT)
+    await until(lambda: viewer.previews() and viewer.previews()[-1].input == 29)
+    expected = live_pixels(REQUEST, np.full((256, 256, 4), 29, np.uint8))
+    assert viewer.previews()[-1].pixels.data == expected.tobytes()
+
+
 async def test_a_session_that_is_closed_in_mid_frame_leaves_nothing_lent(
     tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -192,6 +192,18 @@ def test_a_preview_that_gives_way_gives_its_segment_back(tmp_path: Path) -> None
     memory.close()
 
 
+def test_a_small_preview_too_is_sent_as_it_was_painted() -> None:
+    pipe, raster = Stuck(), bytearray(b"abc")
+    outbox = Outbox(pipe, FRAMES)
+    outbox.send(LiveWaits(1, "ready"))
+    assert pipe.reached.wait(10)
+    outbox.send(LivePainted(1, 1, replace(PREVIEW, data=memoryview(raster)), 0.5))  # type: ignore[arg-type]
+    raster[:] = b"xyz"
+    pipe.go.set()
+    outbox.flush(10)
+    assert events(pipe.getvalue())[-1] == LivePainted(1, 1, PREVIEW, 0.5)
+
+
 def test_that_a_preview_has_been_read_disturbs_nobody(tmp_path: Path) -> None:
     memory, inbox = PictureMemory(tmp_path), Inbox()
     lent = memory.lend(large(1)).shared
