@@ -372,8 +372,8 @@ def test_a_preview_in_a_frame_is_sent_as_it_was_painted() -> None:
     class Later(Outbox):
         def __init__(self) -> None: ...
 
-        def put(self, message: Outgoing) -> None:
-            sent.append(message)
+        def put(self, frame: Outgoing) -> None:
+            sent.append(frame)
 
     passing = bytearray(painted(7).data or b"")
     pixels = Pixels(SIDE, SIDE, RGB8, memoryview(passing))  # type: ignore[arg-type]
