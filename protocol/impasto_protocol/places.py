@@ -22,6 +22,7 @@ __all__ = [
     "lock_file",
     "log_folder",
     "lora_folder",
+    "memory_folder",
     "model_folder",
     "server_file",
     "shared_folder",
@@ -103,6 +104,12 @@ def shared_folder(home: Optional[Path] = None) -> Path:
 
     It may not exist yet; `shared_memory.private_folder` makes it and checks whose it is.
     """
+    folder = memory_folder()
+    return folder if folder is not None else (home if home is not None else globals()["home"]()) / "shm"
+
+
+def memory_folder() -> Optional[Path]:
+    """`shared_folder()` where its files are sure to lie in memory, not on a disk; else None."""
     if sys.platform != "win32" and _MEMORY_FILES.is_dir():
         return _MEMORY_FILES / f"impasto-{os.getuid()}"
-    return (home if home is not None else globals()["home"]()) / "shm"
+    return None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
+import msgspec
 from impasto_protocol.errors import WorkerCrashed
 from impasto_protocol.messages import ErrorInfo, LayerInfo, Pixels, Recipe
 from impasto_protocol.rasters import PixelFormat
@@ -21,6 +23,7 @@ from impasto_server.pool.channel import (
     StoredLayer,
 )
 from impasto_server.pool.interface import PoolListener
+from impasto_server.pool.memory import each_picture, owned
 
 from tests.fakes.engine import MODEL
 
@@ -53,6 +56,8 @@ class FakePool:
         self.cancels.append((worker, job))
 
     async def live(self, worker: int, command: LiveCommand) -> None:
+        if isinstance(command, FeedLive):
+            command = each_picture(command, owned)
         self.lives.append((worker, command))
 
     async def stop(self) -> None:
@@ -96,8 +101,15 @@ class FakePool:
         await self.listener.worker_event(worker, Ended(command.job, state, device_s, layers, error))
 
     async def tell(self, event: LiveEvent, worker: int = 0) -> None:
+        """A preview's pixels are there during the call only, as with workers that share memory."""
         assert self.listener is not None
-        await self.listener.worker_event(worker, event)
+        if not isinstance(event, LivePainted):
+            await self.listener.worker_event(worker, event)
+            return
+        passing = bytearray(event.pixels.data or b"")
+        pixels = dataclasses.replace(event.pixels, data=memoryview(passing))  # type: ignore[arg-type]
+        await self.listener.worker_event(worker, msgspec.structs.replace(event, pixels=pixels))
+        passing[:] = bytes(len(passing))
 
     async def paint_live(self, pixels: Pixels, worker: int = 0, **more: Any) -> FeedLive:
         """The newest live input has been painted. Returns it."""

@@ -13,6 +13,7 @@ import cv2
 import msgpack
 import numpy as np
 import pytest
+from impasto_protocol import codec
 from impasto_protocol.messages import (
     CanvasAck,
     CanvasRows,
@@ -42,6 +43,8 @@ from impasto_protocol.shared_memory import copy_out
 from impasto_protocol.tiles import apply_tiles
 from impasto_server.config import DEFAULT_LIMITS
 from impasto_server.front import live_pictures
+from impasto_server.front.outbox import Outbox, Outgoing
+from impasto_server.front.sending import Sender
 from impasto_server.pool.channel import CloseLive, FeedLive, LiveFailed, LivePainted, LiveWaits, OpenLive
 
 from tests.fakes.pool import FakePool
@@ -267,6 +270,7 @@ async def test_one_preview_is_unseen_at_a_time_and_the_newest_is_next(tmp_path: 
         await client.send(LiveSeen("l", 1))
         newest = await client.expect(LivePreview)
         assert (newest.number, newest.input, newest.wasted_steps) == (2, 5, 4)
+        assert newest.pixels == painted(5)
         await client.send(LiveSeen("l", 1))
         await client.send(LiveSeen("l", 2))
         await quiet(client)
@@ -362,6 +366,25 @@ async def test_where_memory_is_shared_previews_go_through_it(
         assert len(list((tmp_path / "shm").iterdir())) <= 2, "one segment is enough, and the probe"
 
 
+def test_a_preview_in_a_frame_is_sent_as_it_was_painted() -> None:
+    sent: list[Outgoing] = []
+
+    class Later(Outbox):
+        def __init__(self) -> None: ...
+
+        def put(self, frame: Outgoing) -> None:
+            sent.append(frame)
+
+    passing = bytearray(painted(7).data or b"")
+    pixels = Pixels(SIDE, SIDE, RGB8, memoryview(passing))  # type: ignore[arg-type]
+    preview = LivePreview("l", 1, 1, 1, SIDE, SIDE, pixels=pixels)
+    Sender(Later(), DEFAULT_LIMITS).send_preview(preview)
+    passing[:] = bytes(len(passing))
+    decoded = codec.decode_server(b"".join(sent[0].parts))
+    assert isinstance(decoded, LivePreview)
+    assert decoded.pixels == painted(7)
+
+
 async def test_two_clients_never_see_each_others_previews(tmp_path: Path) -> None:
     async with drawing(tmp_path) as (server, client, pool), server.client(OTHER) as other:
         await canvas(other, value=3)
@@ -429,9 +452,36 @@ async def test_when_its_worker_dies_a_session_waits_and_goes_on(tmp_path: Path) 
         await pool.die()
         assert await client.expect(LiveStatus) == LiveStatus("l", "loading")
         await pool.come_up()
-        assert pool.fed()[-1] == fed
+        again = pool.fed()[-1]
+        assert (len(pool.fed()), again.live, again.input, again.image) == (2, fed.live, 1, fed.image)
         await pool.paint_live(painted())
         assert (await client.expect(LivePreview)).input == 1
+
+
+async def test_its_next_worker_is_given_the_canvases_as_they_stand_then(tmp_path: Path) -> None:
+    async with drawing(tmp_path) as (_, client, pool):
+        await show(client, pool, 1)
+        await pool.die()
+        await client.expect(LiveStatus)
+        await client.send(CanvasTiles("c", 2, (0,), "raw", b"\x01" * (SIDE * SIDE * 3)))
+        await client.expect(CanvasAck)
+        await pool.come_up()
+        again = pool.fed()[-1]
+        assert (again.input, again.sequence, again.image.data) == (1, 2, raster(SIDE, SIDE, RGB8, 8))
+
+
+async def test_a_session_whose_canvas_is_gone_ends_with_its_worker(tmp_path: Path) -> None:
+    async with drawing(tmp_path) as (_, client, pool):
+        fed = await show(client, pool, 1)
+        await client.send(CloseCanvas("c"))
+        await quiet(client)
+        await pool.die()
+        await client.expect(LiveStatus)
+        await pool.come_up()
+        problem = await client.expect(Problem)
+        assert (problem.code, problem.live) == ("unknown_canvas", "l")
+        await until(lambda: pool.lives[-1] == (0, CloseLive(fed.live)))
+        assert len(pool.fed()) == 1
 
 
 # ── refusals ─────────────────────────────────────────────────────────────────────────────────────────────

@@ -28,6 +28,7 @@ class House:
         self.pool, self.scheduler = FakePool(size=size), Scheduler(workers=size)
         self.desk = LiveDesk(self.pool, self.scheduler)
         self.heard: dict[int, list[LiveEvent]] = {}
+        self.newest: dict[int, FeedLive] = {}
 
     async def up(self, *workers: int) -> House:
         await self.pool.start(self.desk)
@@ -36,14 +37,17 @@ class House:
         return self
 
     async def open(self, client: str = "a") -> int:
+        async def feed_again() -> None:
+            await self.desk.feed(self.newest[live])
+
         live = await self.desk.open(
-            client, REQUEST, lambda event: self.heard.setdefault(event.live, []).append(event)
+            client, REQUEST, lambda event: self.heard.setdefault(event.live, []).append(event), feed_again
         )
         self.heard.setdefault(live, [])
         return live
 
     async def feed(self, live: int, number: int = 1) -> FeedLive:
-        command = FeedLive(live, number, PICTURE)
+        command = self.newest[live] = FeedLive(live, number, PICTURE)
         await self.desk.feed(command)
         return command
 

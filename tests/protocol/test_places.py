@@ -28,7 +28,9 @@ def test_without_it_the_platform_decides(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_every_file_has_its_own_place_in_the_home(tmp_path: Path) -> None:
     files = [
-        getattr(places, name)(tmp_path) for name in places.__all__ if name not in ("home", "shared_folder")
+        getattr(places, name)(tmp_path)
+        for name in places.__all__
+        if name not in ("home", "memory_folder", "shared_folder")
     ]
     assert {path.parent for path in files} == {tmp_path}
     assert len(set(files)) == len(files)
@@ -38,5 +40,7 @@ def test_memory_is_shared_where_files_lie_in_memory(tmp_path: Path) -> None:
     folder = places.shared_folder(tmp_path)
     if sys.platform == "linux" and Path("/dev/shm").is_dir():
         assert folder.parent == Path("/dev/shm")
+        assert places.memory_folder() == folder
     else:
+        assert places.memory_folder() is None
         assert folder == tmp_path / "shm"

@@ -6,6 +6,8 @@ import io
 import sys
 import threading
 import time
+from dataclasses import replace
+from pathlib import Path
 
 import hypothesis.strategies as st
 import pytest
@@ -16,17 +18,22 @@ from impasto_server.pool.channel import (
     MAX_FRAME_BYTES,
     Ended,
     FeedLive,
+    InputRead,
     LivePainted,
     LiveWaits,
     OpenLive,
+    PreviewRead,
     Progress,
     Run,
+    Stop,
     decode_event,
     frame,
 )
+from impasto_server.pool.memory import PictureMemory, segments
 from impasto_server.worker import channel_ends
 from impasto_server.worker.channel_ends import Inbox, LiveNews, Outbox
 
+FRAMES = PictureMemory(None)  # all goes in frames
 PREVIEW = Pixels(1, 1, PixelFormat.RGB8, b"abc")
 
 
@@ -63,9 +70,14 @@ def events(data: bytes) -> list[object]:
     return found
 
 
+def large(value: int) -> Pixels:
+    """Worth a segment."""
+    return Pixels(512, 512, PixelFormat.RGBA8, bytes([value]) * (512 * 512 * 4))
+
+
 def test_progress_that_nobody_reads_collapses_and_results_do_not() -> None:
     pipe = Stuck()
-    outbox = Outbox(pipe)
+    outbox = Outbox(pipe, FRAMES)
     outbox.send(Progress("1", "loading"))
     assert pipe.reached.wait(10)
     for step in range(100):
@@ -84,7 +96,7 @@ def test_progress_that_nobody_reads_collapses_and_results_do_not() -> None:
 
 def test_previews_that_nobody_reads_collapse_into_the_newest_of_each_session() -> None:
     pipe = Stuck()
-    outbox = Outbox(pipe)
+    outbox = Outbox(pipe, FRAMES)
     outbox.send(LiveWaits(1, "ready"))
     assert pipe.reached.wait(10)
     for number in range(100):
@@ -126,7 +138,7 @@ def test_live_input_wakes_a_worker_that_waits_for_jobs() -> None:
 
 def test_the_end_of_the_channel_is_the_end_of_the_work() -> None:
     inbox = Inbox()
-    inbox.read(io.BytesIO(frame(Run("1", GenerateRequest("x"))) + b"\x05\x00"))
+    inbox.read(io.BytesIO(frame(Run("1", GenerateRequest("x"))) + b"\x05\x00"), FRAMES, pytest.fail)
     assert inbox.stopping
     assert inbox.wait(0) is None, "jobs that have not begun are left for the next worker"
 
@@ -135,11 +147,71 @@ def test_the_end_of_the_channel_is_the_end_of_the_work() -> None:
 @given(st.binary(max_size=200))
 def test_garbage_ends_the_worker_and_runs_nothing(garbage: bytes) -> None:
     inbox = Inbox()
-    inbox.read(io.BytesIO(garbage))
+    inbox.read(io.BytesIO(garbage), FRAMES, pytest.fail)
     assert inbox.stopping
 
 
 def test_a_frame_that_announces_too_much_is_not_waited_for() -> None:
     inbox = Inbox()
-    inbox.read(io.BytesIO((MAX_FRAME_BYTES + 1).to_bytes(4, "little") + bytes(100)))
+    inbox.read(io.BytesIO((MAX_FRAME_BYTES + 1).to_bytes(4, "little") + bytes(100)), FRAMES, pytest.fail)
     assert inbox.stopping
+
+
+def test_what_lies_in_memory_is_copied_out_as_it_comes_and_its_owner_is_told(tmp_path: Path) -> None:
+    front, worker, inbox, told = PictureMemory(tmp_path), PictureMemory(tmp_path), Inbox(), []
+    picture, other = large(1), large(2)
+    sent = [FeedLive(1, number, front.lend(picture)) for number in range(2)]
+    inbox.read(io.BytesIO(b"".join(map(frame, sent))), worker, told.append)
+    assert told == [InputRead(segments(fed)) for fed in sent], "one that was never painted, too"
+    for event in told:
+        front.release(*event.segments)
+    front.lend(other)
+    news = inbox.take_live(1)
+    assert news is not None
+    assert news.fed == FeedLive(1, 1, picture), "whatever becomes of the segment"
+    front.close()
+
+
+def test_a_preview_that_gives_way_gives_its_segment_back(tmp_path: Path) -> None:
+    memory, pipe = PictureMemory(tmp_path), Stuck()
+    outbox = Outbox(pipe, memory)
+    outbox.send(LiveWaits(1, "ready"))
+    assert pipe.reached.wait(10)
+    raster = bytearray(large(0).data or b"")
+    for number in range(50):
+        raster[0] = number
+        view = memoryview(raster)
+        outbox.send(LivePainted(1, number, replace(large(0), data=view), 0.5))  # type: ignore[arg-type]
+    assert len(list(tmp_path.iterdir())) == 2, "one waits, one was written before that gave way"
+    pipe.go.set()
+    outbox.flush(10)
+    _, last = events(pipe.getvalue())
+    assert isinstance(last, LivePainted)
+    seen = PictureMemory(tmp_path).copied(last.pixels).data or b""
+    assert (last.input, seen[0], len(seen)) == (49, 49, len(raster))
+    memory.close()
+
+
+def test_a_small_preview_too_is_sent_as_it_was_painted() -> None:
+    pipe, raster = Stuck(), bytearray(b"abc")
+    outbox = Outbox(pipe, FRAMES)
+    outbox.send(LiveWaits(1, "ready"))
+    assert pipe.reached.wait(10)
+    outbox.send(LivePainted(1, 1, replace(PREVIEW, data=memoryview(raster)), 0.5))  # type: ignore[arg-type]
+    raster[:] = b"xyz"
+    pipe.go.set()
+    outbox.flush(10)
+    assert events(pipe.getvalue())[-1] == LivePainted(1, 1, PREVIEW, 0.5)
+
+
+def test_that_a_preview_has_been_read_disturbs_nobody(tmp_path: Path) -> None:
+    memory, inbox = PictureMemory(tmp_path), Inbox()
+    lent = memory.lend(large(1)).shared
+    assert lent is not None
+    channel = io.BytesIO(frame(PreviewRead(lent.name)))
+    put: list[object] = []
+    inbox.put = put.append  # type: ignore[method-assign]
+    inbox.read(channel, memory, pytest.fail)
+    assert put == [Stop()], "the end of the channel, and nothing else: a refinement goes on"
+    assert memory.lend(large(2)).shared == lent, "its segment is used again"
+    memory.close()

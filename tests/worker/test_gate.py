@@ -10,6 +10,7 @@ from impasto_protocol.messages import GenerateRequest, Pixels
 from impasto_protocol.rasters import PixelFormat
 from impasto_server.engine.interface import Cancelled
 from impasto_server.pool.channel import CancelRun, Event, Progress, Run, Stop
+from impasto_server.pool.memory import PictureMemory
 from impasto_server.worker.channel_ends import Inbox, Outbox
 from impasto_server.worker.gate import Gate, Stopping
 
@@ -27,7 +28,7 @@ class Letters(Outbox):
     """Keeps what is sent."""
 
     def __init__(self) -> None:
-        super().__init__(io.BytesIO())
+        super().__init__(io.BytesIO(), PictureMemory(None))
         self.sent: list[Event] = []
 
     def send(self, event: Event) -> None:

@@ -23,6 +23,7 @@ from impasto_server.pool.channel import (
     Run,
     Stop,
 )
+from impasto_server.pool.memory import PictureMemory
 from impasto_server.worker.channel_ends import Inbox, Outbox
 from impasto_server.worker.live import REFINE_AFTER_S, LiveSessions
 
@@ -42,7 +43,7 @@ class Letters(Outbox):
     """Keeps what is sent."""
 
     def __init__(self) -> None:
-        super().__init__(io.BytesIO())
+        super().__init__(io.BytesIO(), PictureMemory(None))
         self.sent: list[Event] = []
 
     def send(self, event: Event) -> None:

@@ -36,6 +36,7 @@ from impasto_server.pool.channel import (
     WorkerEvent,
     decode_event,
 )
+from impasto_server.pool.memory import PictureMemory
 from impasto_server.worker import live as live_module
 from impasto_server.worker import loop
 from impasto_server.worker.channel_ends import Inbox, Outbox
@@ -50,7 +51,7 @@ class Bench:
     def __init__(self, tmp_path: Path, engine: FakeEngine) -> None:
         self.blobs = BlobStore(tmp_path / "blobs")
         self.inbox, self.channel = Inbox(), io.BytesIO()
-        self.outbox = Outbox(self.channel)
+        self.outbox = Outbox(self.channel, PictureMemory(None))
         self.worker = Worker(engine, self.blobs, self.inbox, self.outbox)
 
     def run(self, prompt: str, job: str = "1", **more: object) -> Ended:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 from impasto_protocol import places
 from impasto_protocol.messages import GenerateRequest, LayerInfo, LiveRequest, ModelInfo, Recipe
@@ -94,7 +95,7 @@ class PacedSitting:
             if not keep_on(step, STEPS):
                 return None
             time.sleep(self.step_s)
-        inverted = np.bitwise_not(np.ascontiguousarray(image[:, :, :3]))
+        inverted = np.bitwise_not(cv2.cvtColor(image, cv2.COLOR_RGBA2RGB) if image.shape[2] == 4 else image)
         return LiveFrame(inverted, {"sampling": 1000.0 * (time.perf_counter() - begin)})
 
 

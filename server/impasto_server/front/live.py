@@ -129,7 +129,9 @@ class LiveMessages:
             raise QueueFull(f"{self._limits.live} live previews run already. Stop one of them.")
         previews = Previews(message.live, self._sender, self._spawn, lossy=message.request.lossy)
         session = self._sessions[message.live] = _Session(message.live, message.request, previews)
-        session.live = await self._desk.open(self._client, message.request, partial(self._hear, session))
+        session.live = await self._desk.open(
+            self._client, message.request, partial(self._hear, session), partial(self._feed_again, session)
+        )
 
     async def _change(self, session: _Session, request: LiveRequest) -> None:
         """What was shown last is painted again: the artist has asked for another picture of the same."""
@@ -152,13 +154,23 @@ class LiveMessages:
             raise
         size = sum(len(pixels.data or b"") for pixels in taken.pictures.values())
         if factor == 1 and size <= INLINE_BYTES and not session.reducing:
-            await self._hand_over(session, taken, _copies(taken, 1))
-            taken.release()
+            try:
+                await self._hand_over(session, taken, taken.pictures)
+            finally:
+                taken.release()
             return
         session.reduce_next(taken)
         if not session.reducing:
             session.reducing = True
             self._spawn(self._reduce(session))
+
+    async def _feed_again(self, session: _Session) -> None:
+        """Its worker is another one and has no input yet."""
+        try:
+            await self._feed(session, time.monotonic())
+        except ImpastoError as error:
+            self._drop(session.name)
+            self._sender.send(Problem(error.code, error.sentence, live=session.name))
 
     async def _reduce(self, session: _Session) -> None:
         try:
@@ -200,5 +212,5 @@ class LiveMessages:
 
 
 def _copies(taken: Taken, factor: int) -> dict[str, Pixels]:
-    """By role. Copies, so that the next stroke finds the canvases free."""
+    """By role. Copies: a thread may need longer than to the next stroke."""
     return {role: live_pictures.ready(pixels, factor) for role, pixels in taken.pictures.items()}

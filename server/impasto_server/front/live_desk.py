@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 MOST_DEATHS = 3  # of workers that were at work on a session, without a preview in between
 
 Hear = Callable[[LiveEvent], None]  # must neither block nor raise
+FeedAgain = Callable[[], Awaitable[None]]  # must not raise
 
 
 @dataclass(eq=False)
@@ -43,8 +44,9 @@ class _Session:
     client: str
     request: LiveRequest
     hear: Hear
+    feed_again: FeedAgain
     worker: int | None = None  # None: it waits for one to be ready
-    fed: FeedLive | None = None  # the newest input, for the next worker
+    input: int = -1  # the newest
     owed: bool = True  # its worker is at work on it, or about to be
     deaths: int = 0  # of workers that were at work on it, since it was last shown anything
 
@@ -63,10 +65,10 @@ class LiveDesk:
 
     # ── what connections ask ─────────────────────────────────────────────────────────────────────────────
 
-    async def open(self, client: str, request: LiveRequest, hear: Hear) -> int:
+    async def open(self, client: str, request: LiveRequest, hear: Hear, feed_again: FeedAgain) -> int:
         """Starts a session and returns its number. `hear` gets all that becomes of it; `LiveFailed` is the
-        last word."""
-        session = _Session(next(self._numbers), client, request, hear)
+        last word. `feed_again` is asked for the newest input when another worker has none."""
+        session = _Session(next(self._numbers), client, request, hear, feed_again)
         self._sessions[session.live] = session
         await self._place(session)
         return session.live
@@ -75,13 +77,13 @@ class LiveDesk:
         """The session goes on with another request. Its inputs so far were for the one before."""
         session = self._sessions.get(live)
         if session is not None:
-            session.request, session.fed = request, None
+            session.request, session.input = request, -1
             await self._tell(session, OpenLive(live, session.client, request))
 
     async def feed(self, command: FeedLive) -> None:
         session = self._sessions.get(command.live)
         if session is not None:
-            session.fed = command
+            session.input = command.input
             await self._tell(session, command)
 
     def close(self, live: int) -> None:
@@ -123,12 +125,12 @@ class LiveDesk:
             return  # closed meanwhile
         if isinstance(event, LivePainted):
             session.deaths = 0
-            session.owed = session.fed is not None and event.input < session.fed.input
+            session.owed = event.input < session.input
             self._scheduler.charge(session.client, event.device_s)
         elif isinstance(event, LiveFailed):
             del self._sessions[event.live]
         elif event.stage == "ready":
-            session.owed = session.fed is not None
+            session.owed = session.input >= 0
         session.hear(event)
 
     # ── inside ───────────────────────────────────────────────────────────────────────────────────────────
@@ -145,8 +147,8 @@ class LiveDesk:
         held = [one.worker for one in self._sessions.values()]
         session.worker = min(self._ready, key=lambda worker: (held.count(worker), worker))
         await self._tell(session, OpenLive(session.live, session.client, session.request))
-        if session.fed is not None:
-            await self._tell(session, session.fed)
+        if session.input >= 0:
+            await session.feed_again()
 
     async def _tell(self, session: _Session, command: LiveCommand) -> None:
         session.owed = True

@@ -20,6 +20,7 @@ from impasto_protocol.tiles import changed_tiles, pack_tiles, tiles_size
 
 from impasto_server.front.sending import Sender
 from impasto_server.pool.channel import LivePainted
+from impasto_server.pool.memory import owned
 
 __all__ = ["Previews"]
 
@@ -44,10 +45,12 @@ class Previews:
         self._sent: Pixels | None = None  # number `_number`, where tiles may be sent against it
 
     def show(self, painted: LivePainted) -> None:
-        """Sends it now, or as soon as the client has seen the one before, if no newer one has come."""
+        """Sends it now, or as soon as the client has seen the one before, if no newer one has come. Its
+        pixels are looked at during this call only."""
         if not self._unseen:
             self._send(painted)
             return
+        painted = msgspec.structs.replace(painted, pixels=owned(painted.pixels))
         if self._newest is not None:
             wasted = painted.wasted_steps + self._newest.wasted_steps
             painted = msgspec.structs.replace(painted, wasted_steps=wasted)
@@ -66,11 +69,12 @@ class Previews:
         base, self._sent = self._sent, None
         self._number += 1
         self._unseen = True
-        pixels = painted.pixels
         if self._sender.sharing is not None and self._sender.sharing.proven:
-            self._sender.send_preview(self._preview(painted, pixels=pixels))
-        elif self.lossy:
-            self._spawn(self._send_jpeg(painted))
+            self._sender.send_preview(self._preview(painted, pixels=painted.pixels))
+            return
+        pixels = owned(painted.pixels)
+        if self.lossy:
+            self._spawn(self._send_jpeg(msgspec.structs.replace(painted, pixels=pixels)))
         else:
             tiles = None if base is None else _tiles(self._number - 1, base, pixels)
             payload = {"pixels": pixels} if tiles is None else {"tiles": tiles}

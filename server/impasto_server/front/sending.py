@@ -23,6 +23,7 @@ from impasto_protocol.messages import (
 from impasto_server.front import typed_codec
 from impasto_server.front.outbox import Outbox, Outgoing
 from impasto_server.front.sharing import Sharing
+from impasto_server.pool.memory import owned
 
 __all__ = ["PixelReply", "Sender"]
 
@@ -95,8 +96,8 @@ class Sender:
                 done()
 
     def send_preview(self, preview: LivePreview) -> None:
-        """Sends it at once. Its pixels go through shared memory when the client can, else in the frame,
-        uncopied: they must not change."""
+        """Sends it at once. Its pixels go through shared memory when the client can, else in the frame; they
+        are copied, unless they are bytes."""
         pixels = preview.pixels
         if pixels is None or pixels.data is None:
             self.send(preview)
@@ -106,4 +107,5 @@ class Sender:
             lent = dataclasses.replace(pixels, data=None, shared=shared)
             self.send(dataclasses.replace(preview, pixels=lent))
         else:
-            self._outbox.put(Outgoing(typed_codec.encode_parts(preview)))
+            kept = dataclasses.replace(preview, pixels=owned(pixels))
+            self._outbox.put(Outgoing(typed_codec.encode_parts(kept)))

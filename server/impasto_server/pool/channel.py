@@ -1,8 +1,9 @@
 """What the front and a worker say to each other, and how.
 
 The channel is the worker's stdin (commands) and its private copy of stdout (events): a 4-byte little-endian
-length, then one tagged msgpack struct. Pixels of inputs and results never pass through it: they lie in the
-blob store, and the channel names them. Only small previews travel inline.
+length, then one tagged msgpack struct. Pixels of jobs' inputs and results never pass through it: they lie in
+the blob store, and the channel names them. Live pictures, which nobody keeps, lie in shared memory where they
+are large and there is any (`memory.py`). Only small pictures travel inline.
 
 The front decides *what* runs; the worker obeys. A `Run` that arrives while another job runs pre-empts it: the
 running job waits in its step gate until the newer one has ended. The front sends one only if it is more
@@ -68,6 +69,12 @@ class CloseLive(Command, frozen=True, tag="close-live"):
     """Unknown sessions are ignored."""
 
     live: int
+
+
+class PreviewRead(Command, frozen=True, tag="preview-read"):
+    """The front is done with a segment of the worker's."""
+
+    segment: str
 
 
 class Stop(Command, frozen=True, tag="stop"):
@@ -145,6 +152,12 @@ class LivePainted(Event, frozen=True, tag="live-painted"):
     at_s: float = 0.0  # time.monotonic() when it was painted
 
 
+class InputRead(Event, frozen=True, tag="input-read"):
+    """The worker is done with segments of the front's."""
+
+    segments: tuple[str, ...]
+
+
 class LiveFailed(Event, frozen=True, tag="live-failed"):
     """The session is over."""
 
@@ -160,8 +173,8 @@ class ModelsChanged(Event, frozen=True, tag="models"):
 
 LiveCommand = OpenLive | FeedLive | CloseLive
 LiveEvent = LiveWaits | LivePainted | LiveFailed
-WorkerCommand = Run | CancelRun | LiveCommand | Stop
-WorkerEvent = Ready | Progress | Painted | Ended | LiveEvent | ModelsChanged
+WorkerCommand = Run | CancelRun | LiveCommand | PreviewRead | Stop
+WorkerEvent = Ready | Progress | Painted | Ended | LiveEvent | InputRead | ModelsChanged
 
 
 class _RunRecord(Run, frozen=True, tag="run"):
@@ -198,9 +211,9 @@ class _EndedRecord(Ended, frozen=True, tag="ended"):
 
 _encoder = msgspec.msgpack.Encoder()
 encode = _encoder.encode
-_decode_command = msgspec.msgpack.Decoder(_RunRecord | CancelRun | LiveCommand | Stop).decode
+_decode_command = msgspec.msgpack.Decoder(_RunRecord | CancelRun | LiveCommand | PreviewRead | Stop).decode
 _decode_event = msgspec.msgpack.Decoder(
-    Ready | Progress | _PaintedRecord | _EndedRecord | LiveEvent | ModelsChanged
+    Ready | Progress | _PaintedRecord | _EndedRecord | LiveEvent | InputRead | ModelsChanged
 ).decode
 _decode_layers = msgspec.msgpack.Decoder(list[_LayerRecord]).decode
 

@@ -10,7 +10,9 @@ from impasto_server.pool.channel import Event, LiveCommand, Run
 class PoolListener(Protocol):
     """What the front hears. Called on the event loop, in the order things happened on each worker."""
 
-    async def worker_event(self, worker: int, event: Event) -> None: ...
+    async def worker_event(self, worker: int, event: Event) -> None:
+        """The pixels of a `LivePainted` may change after the call: copy what is to stay."""
+        ...
 
     async def worker_lost(self, worker: int, unfinished: tuple[str, ...]) -> None:
         """The worker died with these jobs unfinished. The pool is already starting another in its place."""
@@ -48,7 +50,10 @@ class WorkerPool(Protocol):
     async def cancel(self, worker: int, job: str) -> None: ...
 
     async def live(self, worker: int, command: LiveCommand) -> None:
-        """Live sessions end with their worker: who opened them opens them again on the next `Ready`."""
+        """Live sessions end with their worker: who opened them opens them again on the next `Ready`.
+
+        The pixels of a `FeedLive` may change after the call: the pool has copied what it needs.
+        """
         ...
 
     async def stop(self) -> None:

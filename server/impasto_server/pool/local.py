@@ -19,6 +19,7 @@ from typing import BinaryIO
 
 import msgspec
 from impasto_protocol import places
+from impasto_protocol.errors import MalformedFrame
 
 from impasto_server.pool.channel import (
     LENGTH_BYTES,
@@ -27,7 +28,10 @@ from impasto_server.pool.channel import (
     Command,
     Ended,
     FeedLive,
+    InputRead,
     LiveCommand,
+    LivePainted,
+    PreviewRead,
     Run,
     Stop,
     WorkerEvent,
@@ -35,6 +39,7 @@ from impasto_server.pool.channel import (
     frame,
 )
 from impasto_server.pool.interface import PoolListener
+from impasto_server.pool.memory import PictureMemory, each_picture, owned, segments
 
 __all__ = ["LocalPool"]
 
@@ -55,6 +60,7 @@ DIFFUSION_ENGINE = "impasto_server.engine.diffusion:DiffusionEngine"
 FIRST_DELAY_S = 0.1
 LONGEST_DELAY_S = 10.0
 GRACE_S = 2.0  # for a worker that was asked to stop
+MOST_LENT = 3  # segments of one session its worker has yet to read: another input waits until there are fewer
 LOG_BYTES = 8 << 20  # worker.log is started anew beyond this; the last one is kept
 
 
@@ -66,7 +72,8 @@ class _Seat:
     device: str
     process: asyncio.subprocess.Process | None = None
     jobs: list[str] = field(default_factory=list)  # handed over and not ended
-    held: dict[int, FeedLive] = field(default_factory=dict)  # newest live inputs, until the pipe has room
+    held: dict[int, FeedLive] = field(default_factory=dict)  # newest live inputs, until there is room
+    lent: dict[str, int] = field(default_factory=dict)  # segment the worker has yet to read → live session
     catching_up: asyncio.Task[None] | None = None  # hands them over
     deaths: int = 0  # since a job last ended
 
@@ -90,6 +97,7 @@ class LocalPool:
         self._engine = engine
         self._log = log if log is not None else places.log_folder(home) / "worker.log"
         self._environment = environment
+        self._memory = PictureMemory(places.memory_folder())
         self._keepers: list[asyncio.Task[None]] = []
         self._stopping = False
 
@@ -113,19 +121,23 @@ class LocalPool:
         await self._tell(self._seats[worker], CancelRun(job))
 
     async def live(self, worker: int, command: LiveCommand) -> None:
-        """Never waits. An input that finds the pipe full is held, and gives way to whatever comes next for
-        its session."""
+        """Never waits. An input that finds the pipe full, or inputs before it unread, is held, and gives way
+        to whatever comes next for its session."""
         seat = self._seats[worker]
-        seat.held.pop(command.live, None)
+        if (older := seat.held.pop(command.live, None)) is not None:
+            self._memory.release(*segments(older))
         if seat.process is None or seat.process.stdin is None:
             return
         pipe = seat.process.stdin
-        if not isinstance(command, FeedLive) or pipe.transport.get_write_buffer_size() == 0:
+        if not isinstance(command, FeedLive):
             _write(pipe, command)
             return
-        seat.held[command.live] = command
-        if seat.catching_up is None or seat.catching_up.done():
-            seat.catching_up = asyncio.ensure_future(_catch_up(seat, pipe))
+        seat.held[command.live] = each_picture(command, self._memory.lend)
+        _hand_over(seat, pipe)
+        if command.live in seat.held:
+            seat.held[command.live] = each_picture(seat.held[command.live], owned)
+            if seat.catching_up is None or seat.catching_up.done():
+                seat.catching_up = asyncio.ensure_future(_catch_up(seat, pipe))
 
     async def stop(self) -> None:
         self._stopping = True
@@ -135,6 +147,10 @@ class LocalPool:
         await asyncio.gather(*self._keepers, return_exceptions=True)
         # A process may have been starting while the others were ended.
         await asyncio.gather(*[_end(seat.process) for seat in self._seats if seat.process is not None])
+        for seat in self._seats:
+            if seat.process is not None:
+                self._memory.forget(seat.process.pid)
+        self._memory.close()
 
     async def _keep(self, seat: _Seat, listener: PoolListener) -> None:
         """Keeps one seat taken until the pool stops."""
@@ -159,17 +175,40 @@ class LocalPool:
                     seat.deaths = 0
                     with contextlib.suppress(ValueError):
                         seat.jobs.remove(event.job)
-                await listener.worker_event(seat.number, event)
-        except (ValueError, msgspec.MsgspecError):
+                if isinstance(event, InputRead):
+                    self._input_read(seat, event)
+                elif isinstance(event, LivePainted):
+                    await self._show(seat, event, listener)
+                else:
+                    await listener.worker_event(seat.number, event)
+        except (ValueError, MalformedFrame, msgspec.MsgspecError):
             log.exception("Worker %d broke the channel.", seat.number)
         finally:
             if not self._stopping:
                 await _kill(seat.process)
                 log.warning("Worker %d ended with status %s.", seat.number, seat.process.returncode)
+                self._memory.forget(seat.process.pid)
+                self._memory.release(
+                    *seat.lent, *[name for fed in seat.held.values() for name in segments(fed)]
+                )
                 seat.process = None
+                seat.lent.clear()
                 seat.held.clear()
                 if seat.catching_up is not None:
                     seat.catching_up.cancel()
+
+    def _input_read(self, seat: _Seat, event: InputRead) -> None:
+        self._memory.release(*event.segments)
+        for name in event.segments:
+            seat.lent.pop(name, None)
+        if seat.process is not None and seat.process.stdin is not None:
+            _hand_over(seat, seat.process.stdin)
+
+    async def _show(self, seat: _Seat, event: LivePainted, listener: PoolListener) -> None:
+        with self._memory.look(event.pixels) as pixels:
+            await listener.worker_event(seat.number, msgspec.structs.replace(event, pixels=pixels))
+        if event.pixels.shared is not None and seat.process is not None and seat.process.stdin is not None:
+            _write(seat.process.stdin, PreviewRead(event.pixels.shared.name))
 
     async def _spawn(self, device: str) -> asyncio.subprocess.Process:
         environment = dict(os.environ if self._environment is None else self._environment)
@@ -182,6 +221,7 @@ class LocalPool:
                 sys.executable,
                 *("-m", "impasto_server.worker", "--engine", self._engine, "--device", device),
                 *("--home", str(self._home), "--blobs", str(self._blob_folder)),
+                *(() if self._memory.folder is None else ("--memory", str(self._memory.folder))),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
@@ -207,13 +247,22 @@ def _write(pipe: asyncio.StreamWriter, command: Command) -> None:
         pipe.write(frame(command))
 
 
+def _hand_over(seat: _Seat, pipe: asyncio.StreamWriter) -> None:
+    """Writes what is held, one input at a time, while the pipe has taken all before it. Of a session that has
+    enough to read already it stays held."""
+    for live in list(seat.held):
+        if pipe.transport.get_write_buffer_size() == 0 and list(seat.lent.values()).count(live) < MOST_LENT:
+            fed = seat.held.pop(live)
+            seat.lent.update(dict.fromkeys(segments(fed), live))
+            _write(pipe, fed)
+
+
 async def _catch_up(seat: _Seat, pipe: asyncio.StreamWriter) -> None:
-    """Hands over what is held, one input at a time, as soon as the pipe has taken all before it."""
+    """Hands over what is held as soon as the pipe has taken all before it."""
     with contextlib.suppress(OSError):
-        while seat.held:
+        while seat.held and pipe.transport.get_write_buffer_size() > 0:
             await pipe.drain()
-            if seat.held:
-                _write(pipe, seat.held.pop(next(iter(seat.held))))
+            _hand_over(seat, pipe)
 
 
 async def _read_event(process: asyncio.subprocess.Process) -> WorkerEvent | None:

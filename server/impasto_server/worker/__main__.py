@@ -22,6 +22,7 @@ from impasto_protocol import places
 
 from impasto_server.blobs import BlobStore
 from impasto_server.engine.interface import Engine
+from impasto_server.pool.memory import PictureMemory
 from impasto_server.worker.channel_ends import Inbox, Outbox
 from impasto_server.worker.loop import Worker
 
@@ -36,6 +37,7 @@ def main() -> int:
     parser.add_argument("--device", required=True)
     parser.add_argument("--home", required=True, type=Path)
     parser.add_argument("--blobs", type=Path)
+    parser.add_argument("--memory", type=Path, help="folder of shared memory; default: all goes in frames")
     arguments = parser.parse_args()
 
     commands, events = _take_channel()
@@ -45,8 +47,10 @@ def main() -> int:
         stream=sys.stderr,
         format="%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s",
     )
-    inbox, outbox = Inbox(), Outbox(events)
-    threading.Thread(target=inbox.read, args=(commands,), name="inbox", daemon=True).start()
+    memory = PictureMemory(arguments.memory)
+    inbox, outbox = Inbox(), Outbox(events, memory)
+    reading = (commands, memory, outbox.send)
+    threading.Thread(target=inbox.read, args=reading, name="inbox", daemon=True).start()
     engine = _make_engine(arguments.engine, arguments.device, arguments.home)
     blobs = BlobStore(arguments.blobs or places.blob_folder(arguments.home))
     Worker(engine, blobs, inbox, outbox).serve()

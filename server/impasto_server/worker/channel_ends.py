@@ -11,10 +11,12 @@ import logging
 import os
 import threading
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO
 
 import msgspec
+from impasto_protocol.errors import MalformedFrame
 
 from impasto_server.pool.channel import (
     LENGTH_BYTES,
@@ -23,8 +25,10 @@ from impasto_server.pool.channel import (
     CloseLive,
     Event,
     FeedLive,
+    InputRead,
     LivePainted,
     OpenLive,
+    PreviewRead,
     Progress,
     Run,
     Stop,
@@ -32,6 +36,7 @@ from impasto_server.pool.channel import (
     decode_command,
     frame,
 )
+from impasto_server.pool.memory import PictureMemory, each_picture, owned, segments
 
 __all__ = ["Inbox", "LiveNews", "Outbox"]
 
@@ -125,12 +130,19 @@ class Inbox:
     def _note_news(self) -> None:
         self.news = bool(self._runs or self._cancelled or self._live) or self.stopping
 
-    def read(self, channel: BinaryIO) -> None:
+    def read(self, channel: BinaryIO, memory: PictureMemory, tell: Callable[[InputRead], None]) -> None:
         """The reader thread. When the channel ends, or breaks, so does the process, within seconds."""
         try:
             while (command := _read_command(channel)) is not None and not isinstance(command, Stop):
-                self.put(command)
-        except (OSError, ValueError, msgspec.MsgspecError):
+                if isinstance(command, PreviewRead):
+                    memory.release(command.segment)
+                elif isinstance(command, FeedLive):
+                    self.put(each_picture(command, memory.copied))  # here it costs a frame under way nothing
+                    if read := segments(command):
+                        tell(InputRead(read))
+                else:
+                    self.put(command)
+        except (OSError, ValueError, MalformedFrame, msgspec.MsgspecError):
             log.exception("The channel from the server is broken.")
         self.put(Stop())
         threading.Timer(LAST_SECONDS_S, os._exit, (1,)).start()
@@ -152,8 +164,9 @@ class Outbox:
     an unsent preview of a live session to a newer one.
     """
 
-    def __init__(self, channel: BinaryIO) -> None:
+    def __init__(self, channel: BinaryIO, memory: PictureMemory) -> None:
         self._channel = channel
+        self._memory = memory
         self._changed = threading.Condition()
         self._events: deque[Event] = deque()
         self._sending = False
@@ -162,6 +175,8 @@ class Outbox:
 
     def send(self, event: Event) -> None:
         """Never blocks. Events of one kind and job keep their order."""
+        if isinstance(event, LivePainted):  # copied here: the engine's next frame overwrites its memory
+            event = msgspec.structs.replace(event, pixels=owned(self._memory.lend(event.pixels)))
         with self._changed:
             if isinstance(event, Progress):
                 stale = [e for e in self._events if isinstance(e, Progress) and e.job == event.job]
@@ -177,6 +192,8 @@ class Outbox:
     def _instead_of_older(self, event: LivePainted) -> LivePainted:
         for old in [e for e in self._events if isinstance(e, LivePainted) and e.live == event.live]:
             self._events.remove(old)
+            if old.pixels.shared is not None:
+                self._memory.release(old.pixels.shared.name)
             event = msgspec.structs.replace(
                 event,
                 device_s=event.device_s + old.device_s,

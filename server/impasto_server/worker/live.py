@@ -194,7 +194,7 @@ class LiveSessions:
                 live=session.live,
                 input=fed.input,
                 sequence=fed.sequence,
-                pixels=Pixels(width, height, PixelFormat.RGB8, frame.pixels.tobytes()),
+                pixels=Pixels(width, height, PixelFormat.RGB8, _flat(frame.pixels)),
                 device_s=session.device_s,
                 refined=refined,
                 wasted_steps=session.wasted_steps,
@@ -236,10 +236,15 @@ def _stages(at_s: float, begun_s: float, ended_s: float, engine: Mapping[str, fl
     return {"waited": 1000.0 * max(0.0, begun_s - at_s), **engine, "other": max(0.0, other)}
 
 
+def _flat(raster: Raster) -> bytes:
+    """Its bytes, uncopied; C-contiguous."""
+    return raster.data.cast("B")  # type: ignore[return-value]  # bytes-like
+
+
 def _raster(pixels: Pixels) -> Raster:
     """(H, W, C), or (H, W) where there is one channel; read-only."""
     count = channels(pixels.format)
     shape = (pixels.height, pixels.width) if count == 1 else (pixels.height, pixels.width, count)
     if pixels.data is None:
-        raise ValueError("live pixels come in the frame")
+        raise ValueError("live pixels have been copied out of shared memory")
     return np.frombuffer(pixels.data, SAMPLES[pixels.format]).reshape(shape)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -30,7 +30,8 @@ PROMPT = "a red house on a green hill"
 
 @dataclass(frozen=True)
 class Came:
-    """A preview and when it came, by `time.monotonic`."""
+    """A preview, without its pixels, which a program that shows them lets go too, and when it came, by
+    `time.monotonic`."""
 
     preview: Preview
     at_s: float
@@ -159,7 +160,7 @@ class Artist:
     def _painted(self, preview: Preview) -> None:
         now_s = time.monotonic()
         with self._changed:
-            self.came.append(Came(preview, now_s))
+            self.came.append(Came(replace(preview, pixels=b""), now_s))
             self._changed.notify_all()
 
     def _failed(self, problem: ImpastoError) -> None:
