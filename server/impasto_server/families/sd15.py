@@ -4,16 +4,15 @@ encoder.
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from impasto_server.families import unet
-from impasto_server.families.interface import Components, Config, Defaults, Hint, Reading
+from impasto_server.families.interface import Components, Config, Defaults, Reading
 
 if TYPE_CHECKING:
-    from diffusers import StableDiffusionPipeline
+    pass
 
 # What a ControlNet shares with the UNet it was copied from; what both have where their configs are silent.
 _STRUCTURE: Mapping[str, object] = {
@@ -26,28 +25,18 @@ _STRUCTURE: Mapping[str, object] = {
     "layers_per_block": 2,
     "num_class_embeds": None,
 }
-# What the pipelines' constructors ask for besides.
-_NOTHING: Mapping[str, Any] = {
-    "vae": None,
-    "text_encoder": None,
-    "tokenizer": None,
-    "safety_checker": None,
-    "feature_extractor": None,
-    "requires_safety_checker": False,
-}
 # An estimate: the autoencoder's decoder is the widest place, 128 channels at full size in 16 bits, of which a
 # residual block holds about six copies at once.
 _BYTES_PER_PX = 128 * 2 * 6
 
 
-class SD15:
+class SD15(unet.UNetFamily):
     """The family's declaration."""
 
     name = "sd15"
-    capabilities = ("text", "image", "mask", "control", "lora", "upscale", "live")
-    grid = 8
-    latent_factor = 8
-    denoiser = "unet"
+    pipelines = "StableDiffusion"
+    structure = _STRUCTURE
+    bytes_per_px = _BYTES_PER_PX
     tiny_autoencoder = "taesd"
     lora_prefixes: Mapping[str, tuple[str, ...]] = {
         "unet": ("unet.", "lora_unet_"),
@@ -69,12 +58,6 @@ class SD15:
         # 7.5 is what the authors of Stable Diffusion chose; 20 steps of DPM++ 2M converge (Lu et al. 2022).
         return Defaults(native_px=native_px, steps=20, guidance=7.5)
 
-    def control_fits(self, denoiser: Config, net: Config) -> bool:
-        return unet.same_structure(_STRUCTURE, denoiser, net)
-
-    def working_bytes(self, width: int, height: int) -> int:
-        return width * height * _BYTES_PER_PX
-
     def load(self, folder: Path, dtype: Any, variant: str | None) -> Components:
         from diffusers import StableDiffusionPipeline
 
@@ -95,17 +78,6 @@ class SD15:
             modules["vae"].float()
         return Components(modules, {"tokenizer": pipeline.tokenizer}, pipeline.scheduler)
 
-    def load_control(self, folder: Path, dtype: Any, variant: str | None) -> Any:
-        return unet.read_control(folder, dtype, variant)
-
-    def load_lora(self, components: Components, tensors: Mapping[str, Any], adapter: str) -> None:
-        pipeline = _reader(components)
-        pipeline.unet = components.modules["unet"]
-        pipeline.load_lora_weights(dict(tensors), adapter_name=adapter)
-
-    def scheduler(self, components: Components) -> Any:
-        return copy.deepcopy(components.scheduler)
-
     def embed(
         self,
         components: Components,
@@ -117,7 +89,7 @@ class SD15:
     ) -> dict[str, Any]:
         from impasto_server.prompting import clip
 
-        pipeline = _reader(components)
+        pipeline = self.reader(components)
         if not clip.is_plain(pipeline.tokenizer, prompt, negative):
             positive, opposite = clip.embed(
                 pipeline.tokenizer, pipeline.text_encoder, (prompt, negative), device
@@ -141,37 +113,18 @@ class SD15:
     ) -> dict[str, Any]:
         return unet.conditioning(components.modules["unet"], embedded, guidance)
 
-    def text_pipeline(
-        self, components: Components, scheduler: Any, hints: Sequence[Hint] = ()
-    ) -> StableDiffusionPipeline:
-        name = "StableDiffusionControlNetPipeline" if hints else "StableDiffusionPipeline"
-        return _sampler(name, components, scheduler, hints)
-
-    def image_pipeline(
-        self, components: Components, scheduler: Any, hints: Sequence[Hint] = ()
-    ) -> StableDiffusionPipeline:
-        name = "StableDiffusionControlNetImg2ImgPipeline" if hints else "StableDiffusionImg2ImgPipeline"
-        return _sampler(name, components, scheduler, hints)
-
-    def control_arguments(self, hints: Sequence[Hint], over_picture: bool) -> dict[str, Any]:
-        return unet.control_arguments(hints, over_picture)
-
-
-def _sampler(name: str, components: Components, scheduler: Any, hints: Sequence[Hint]) -> Any:
-    """A pipeline that gets only what it runs. Prompts arrive embedded and pictures as latents, so it has
-    neither text encoder nor autoencoder, and its device is the denoiser's even while those rest elsewhere.
-    """
-    denoiser = components.modules["unet"]
-    return unet.pipeline(components, name, scheduler, hints, unet=denoiser, **_NOTHING)
-
-
-def _reader(components: Components) -> Any:
-    """A pipeline that reads prompts."""
-    reading = {
-        "text_encoder": components.modules["text_encoder"],
-        "tokenizer": components.other["tokenizer"],
-    }
-    return unet.pipeline(components, "StableDiffusionPipeline", unet=None, **{**_NOTHING, **reading})
+    def parts(self, components: Components, *, reads: bool) -> dict[str, Any]:
+        """Neither of the two gets the autoencoder: pictures come and go as latents."""
+        modules = components.modules
+        return {
+            "unet": None if reads else modules["unet"],
+            "text_encoder": modules["text_encoder"] if reads else None,
+            "tokenizer": components.other["tokenizer"] if reads else None,
+            "vae": None,
+            "safety_checker": None,
+            "feature_extractor": None,
+            "requires_safety_checker": False,
+        }
 
 
 FAMILY = SD15()

@@ -4,16 +4,15 @@ text encoders, of which the second also gives the prompt's summary.
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from impasto_server.families import unet
-from impasto_server.families.interface import Components, Config, Defaults, FamilyMismatch, Hint, Reading
+from impasto_server.families.interface import Components, Config, Defaults, FamilyMismatch, Reading
 
 if TYPE_CHECKING:
-    from diffusers import StableDiffusionXLPipeline
+    pass
 
 # What a ControlNet shares with the UNet it was copied from; what both have where their configs are silent.
 _STRUCTURE: Mapping[str, object] = {
@@ -28,16 +27,6 @@ _STRUCTURE: Mapping[str, object] = {
     "projection_class_embeddings_input_dim": 2816,
     "transformer_layers_per_block": [1, 2, 10],
 }
-# What the pipelines' constructors ask for besides. `add_watermark` would import whatever package of that name
-# is installed.
-_NOTHING: Mapping[str, Any] = {
-    "text_encoder": None,
-    "text_encoder_2": None,
-    "tokenizer": None,
-    "tokenizer_2": None,
-    "feature_extractor": None,
-    "add_watermarker": False,
-}
 _EMBEDDINGS = (
     "prompt_embeds",
     "negative_prompt_embeds",
@@ -50,14 +39,13 @@ _ENCODERS = (("text_encoder", "tokenizer"), ("text_encoder_2", "tokenizer_2"))
 _BYTES_PER_PX = 128 * 4 * 6
 
 
-class SDXL:
+class SDXL(unet.UNetFamily):
     """The family's declaration."""
 
     name = "sdxl"
-    capabilities = ("text", "image", "mask", "control", "lora", "upscale", "live")
-    grid = 8
-    latent_factor = 8
-    denoiser = "unet"
+    pipelines = "StableDiffusionXL"
+    structure = _STRUCTURE
+    bytes_per_px = _BYTES_PER_PX
     tiny_autoencoder = "taesdxl"
     lora_prefixes: Mapping[str, tuple[str, ...]] = {
         "unet": ("unet.", "lora_unet_"),
@@ -90,12 +78,6 @@ class SDXL:
         # 5 is what the authors of SDXL chose (Podell et al. 2023); 25 steps converge.
         return Defaults(native_px=native_px, steps=25, guidance=5.0)
 
-    def control_fits(self, denoiser: Config, net: Config) -> bool:
-        return unet.same_structure(_STRUCTURE, denoiser, net)
-
-    def working_bytes(self, width: int, height: int) -> int:
-        return width * height * _BYTES_PER_PX
-
     def load(self, folder: Path, dtype: Any, variant: str | None) -> Components:
         from diffusers import StableDiffusionXLPipeline
 
@@ -118,17 +100,6 @@ class SDXL:
         other["zeros_for_no_negative"] = pipeline.config.force_zeros_for_empty_prompt
         return Components(modules, other, pipeline.scheduler)
 
-    def load_control(self, folder: Path, dtype: Any, variant: str | None) -> Any:
-        return unet.read_control(folder, dtype, variant)
-
-    def load_lora(self, components: Components, tensors: Mapping[str, Any], adapter: str) -> None:
-        pipeline = _reader(components)
-        pipeline.unet = components.modules["unet"]
-        pipeline.load_lora_weights(dict(tensors), adapter_name=adapter)
-
-    def scheduler(self, components: Components) -> Any:
-        return copy.deepcopy(components.scheduler)
-
     def embed(
         self,
         components: Components,
@@ -140,7 +111,7 @@ class SDXL:
     ) -> dict[str, Any]:
         from impasto_server.prompting import clip
 
-        pipeline = _reader(components)
+        pipeline = self.reader(components)
         # No negative prompt is not the same as an empty one: most models want zeros then.
         opposite = None if components.other["zeros_for_no_negative"] and not negative.strip() else negative
         plain = clip.is_plain(pipeline.tokenizer, prompt, opposite or "")
@@ -176,36 +147,14 @@ class SDXL:
         sizes = torch.tensor([[height, width, 0, 0, height, width]]).repeat(len(pooled), 1)
         return {**words, "added_cond_kwargs": {"text_embeds": pooled, "time_ids": sizes.to(pooled)}}
 
-    def text_pipeline(
-        self, components: Components, scheduler: Any, hints: Sequence[Hint] = ()
-    ) -> StableDiffusionXLPipeline:
-        name = "StableDiffusionXLControlNetPipeline" if hints else "StableDiffusionXLPipeline"
-        return _sampler(name, components, scheduler, hints)
-
-    def image_pipeline(
-        self, components: Components, scheduler: Any, hints: Sequence[Hint] = ()
-    ) -> StableDiffusionXLPipeline:
-        name = "StableDiffusionXLControlNetImg2ImgPipeline" if hints else "StableDiffusionXLImg2ImgPipeline"
-        return _sampler(name, components, scheduler, hints)
-
-    def control_arguments(self, hints: Sequence[Hint], over_picture: bool) -> dict[str, Any]:
-        return unet.control_arguments(hints, over_picture)
-
-
-def _sampler(name: str, components: Components, scheduler: Any, hints: Sequence[Hint]) -> Any:
-    """A pipeline for embedded prompts and latents. Of the autoencoder it looks at the configuration only; its
-    device is the denoiser's even while that rests elsewhere.
-    """
-    parts = {"unet": components.modules["unet"], "vae": components.modules["vae"]}
-    return unet.pipeline(components, name, scheduler, hints, **parts, **_NOTHING)
-
-
-def _reader(components: Components) -> Any:
-    """A pipeline that reads prompts."""
-    reading = {encoder: components.modules[encoder] for encoder, _ in _ENCODERS}
-    reading.update({tokenizer: components.other[tokenizer] for _, tokenizer in _ENCODERS})
-    parts = {**_NOTHING, **reading}
-    return unet.pipeline(components, "StableDiffusionXLPipeline", unet=None, vae=None, **parts)
+    def parts(self, components: Components, *, reads: bool) -> dict[str, Any]:
+        """Of the autoencoder, sampling looks at the configuration only."""
+        modules, other = components.modules, components.other
+        found: dict[str, Any] = {name: modules[name] if reads else None for name, _ in _ENCODERS}
+        found.update({name: other[name] if reads else None for _, name in _ENCODERS})
+        found.update({name: None if reads else modules[name] for name in ("unet", "vae")})
+        # A watermark would import whatever package of that name is installed.
+        return {**found, "feature_extractor": None, "add_watermarker": False}
 
 
 def _long(components: Components, prompt: str, negative: str | None, device: str) -> tuple[Any, Any]:

@@ -13,11 +13,10 @@ from impasto_server.families.interface import Components, Config, FamilyMismatch
 
 __all__ = [
     "SCHEDULERS",
+    "UNetFamily",
     "conditioning",
-    "control_arguments",
     "native_px",
     "pipeline",
-    "read_control",
     "read_scheduler",
     "same_structure",
 ]
@@ -78,25 +77,6 @@ def same_structure(usual: Mapping[str, object], denoiser: Config, net: Config) -
     return same and net.get("conditioning_channels", 3) == 3
 
 
-def read_control(folder: Path, dtype: Any, variant: str | None) -> Any:
-    """See `Family.load_control`."""
-    from diffusers import ControlNetModel
-
-    return ControlNetModel.from_pretrained(
-        folder, dtype=dtype, variant=variant, use_safetensors=True, local_files_only=True
-    ).eval()
-
-
-def control_arguments(hints: Sequence[Hint], over_picture: bool) -> dict[str, Any]:
-    """See `Family.control_arguments`."""
-    return {
-        "control_image" if over_picture else "image": [hint.image for hint in hints],
-        "controlnet_conditioning_scale": [hint.strength for hint in hints],
-        "control_guidance_start": [hint.start for hint in hints],
-        "control_guidance_end": [hint.end for hint in hints],
-    }
-
-
 def conditioning(denoiser: Any, embedded: Mapping[str, Any], guidance: float) -> dict[str, Any]:
     """See `Family.conditioning`; of the embeddings only those of the words."""
     import torch
@@ -110,6 +90,74 @@ def conditioning(denoiser: Any, embedded: Mapping[str, Any], guidance: float) ->
     if guidance <= 1.0:
         return {"encoder_hidden_states": positive}
     return {"encoder_hidden_states": torch.cat([embedded["negative_prompt_embeds"], positive])}
+
+
+class UNetFamily:
+    """A declaration's common part: see `interface.Family`.
+
+    pipelines: how the names of diffusers' pipelines begin. structure: what a ControlNet shares with the UNet,
+    see `same_structure`. bytes_per_px: of `working_bytes`.
+    """
+
+    capabilities = ("text", "image", "mask", "control", "lora", "upscale", "live")
+    grid = 8
+    latent_factor = 8
+    denoiser = "unet"
+    pipelines: str
+    structure: Mapping[str, object]
+    bytes_per_px: int
+
+    def control_fits(self, denoiser: Config, net: Config) -> bool:
+        return same_structure(self.structure, denoiser, net)
+
+    def working_bytes(self, width: int, height: int) -> int:
+        return width * height * self.bytes_per_px
+
+    def load_control(self, folder: Path, dtype: Any, variant: str | None) -> Any:
+        from diffusers import ControlNetModel
+
+        return ControlNetModel.from_pretrained(
+            folder, dtype=dtype, variant=variant, use_safetensors=True, local_files_only=True
+        ).eval()
+
+    def load_lora(self, components: Components, tensors: Mapping[str, Any], adapter: str) -> None:
+        reader = self.reader(components)
+        reader.unet = components.modules["unet"]
+        reader.load_lora_weights(dict(tensors), adapter_name=adapter)
+
+    def scheduler(self, components: Components) -> Any:
+        return copy.deepcopy(components.scheduler)
+
+    def text_pipeline(self, components: Components, scheduler: Any, hints: Sequence[Hint] = ()) -> Any:
+        return self.sampler("", components, scheduler, hints)
+
+    def image_pipeline(self, components: Components, scheduler: Any, hints: Sequence[Hint] = ()) -> Any:
+        return self.sampler("Img2Img", components, scheduler, hints)
+
+    def control_arguments(self, hints: Sequence[Hint], over_picture: bool) -> dict[str, Any]:
+        return {
+            "control_image" if over_picture else "image": [hint.image for hint in hints],
+            "controlnet_conditioning_scale": [hint.strength for hint in hints],
+            "control_guidance_start": [hint.start for hint in hints],
+            "control_guidance_end": [hint.end for hint in hints],
+        }
+
+    def sampler(self, task: str, components: Components, scheduler: Any, hints: Sequence[Hint]) -> Any:
+        """A pipeline for embedded prompts and latents, with no text encoder in it: its device is the
+        denoiser's even while others rest elsewhere.
+        """
+        name = f"{self.pipelines}{'ControlNet' if hints else ''}{task}Pipeline"
+        return pipeline(components, name, scheduler, hints, **self.parts(components, reads=False))
+
+    def reader(self, components: Components) -> Any:
+        """A pipeline that reads prompts and does nothing else."""
+        return pipeline(components, f"{self.pipelines}Pipeline", **self.parts(components, reads=True))
+
+    def parts(self, components: Components, *, reads: bool) -> dict[str, Any]:
+        """All that the pipelines' constructors ask for besides the scheduler: what reads prompts, or what
+        samples; None for the rest.
+        """
+        raise NotImplementedError
 
 
 def pipeline(
