@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -92,7 +93,7 @@ def conditioning(denoiser: Any, embedded: Mapping[str, Any], guidance: float) ->
     return {"encoder_hidden_states": torch.cat([embedded["negative_prompt_embeds"], positive])}
 
 
-class UNetFamily:
+class UNetFamily(ABC):
     """A declaration's common part: see `interface.Family`.
 
     pipelines: how the names of diffusers' pipelines begin. structure: what a ControlNet shares with the UNet,
@@ -153,11 +154,11 @@ class UNetFamily:
         """A pipeline that reads prompts and does nothing else."""
         return pipeline(components, f"{self.pipelines}Pipeline", **self.parts(components, reads=True))
 
+    @abstractmethod
     def parts(self, components: Components, *, reads: bool) -> dict[str, Any]:
         """All that the pipelines' constructors ask for besides the scheduler: what reads prompts, or what
         samples; None for the rest.
         """
-        raise NotImplementedError
 
 
 def pipeline(

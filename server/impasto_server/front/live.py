@@ -114,7 +114,7 @@ class LiveMessages:
     def _over_if_refused(self, name: str) -> Iterator[None]:
         try:
             yield
-        except Exception:
+        except Exception:  # whatever it is, the connection answers it with a `Problem` that names the session
             self._drop(name)
             raise
 
