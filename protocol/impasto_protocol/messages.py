@@ -98,6 +98,71 @@ class Lora:
 
 
 @dataclass(frozen=True)
+class Camera:
+    """Where a view of a scene is seen from, as OpenGL and Blender have it: along −Z, with +Y up.
+
+    Both matrices have 16 numbers, row by row, and act on column vectors. The picture's rows go from top to
+    bottom; pixel centres lie at halves.
+    """
+
+    world_to_camera: Tuple[float, ...]  # rigid, in the units of the geometry
+    projection: Tuple[float, ...]  # to clip space −1 … 1: perspective or orthographic, with shift
+    width: int  # px
+    height: int
+
+
+@dataclass(frozen=True)
+class TextureView:
+    """One view of a texture job, and its picture where there is one already.
+
+    With `image`, that is what the view shows, and it is laid onto the objects as it is. Without, the model
+    paints it; where the objects have textures already it starts from these, `strength` of the request being
+    the share of the schedule that is run. `mask`, of the camera's size, is where the view may change the
+    textures: 0 nowhere … 255 wholly.
+    """
+
+    camera: Camera
+    image: Optional[Union[CanvasRef, InputRef]] = None  # rgb8 or rgba8 of the camera's size
+    mask: Optional[Union[CanvasRef, InputRef]] = None  # gray8
+    prompt: str = ""  # comes after the request's: "from behind"
+
+
+@dataclass(frozen=True)
+class TextureTarget:
+    """A texture that is to be painted. Several objects may share one; see `geometry.Part.texture`."""
+
+    name: str
+    width: int  # texels
+    height: int
+    base: Optional[Union[CanvasRef, InputRef]] = None  # rgba8, its texels as they are; alpha 0: not painted
+
+
+@dataclass(frozen=True)
+class TextureRequest:
+    """Objects are painted from several views, or pictures of them are laid onto them.
+
+    A job of this kind ends with one rgb8 layer for each view, in their order, named "view 1", …, then one
+    rgba8 layer for each texture, named as its target. Alpha of a texture: 255 where a view has painted it (or
+    its base was painted), 1 where it was filled from its surroundings on the surface, 0 beside the UV layout.
+    `LayerInfo.metrics` of a texture: `covered`, the share of its texels on the surface that views have
+    painted.
+
+    With `inspect` nothing is painted: the layers are the textures alone, as maps. "coverage": how well the
+    best view sees each texel, from red over yellow to green, magenta where none does. "views": the mixture
+    of one colour per view, as much as each would count.
+    """
+
+    geometry: Optional[Union[CanvasRef, InputRef]] = None  # gray8; its bytes are what `geometry.pack` makes
+    targets: Tuple[TextureTarget, ...] = ()
+    views: Tuple[TextureView, ...] = ()  # none: `around` of them are placed around the targets' objects
+    around: int = 8
+    view_px: int = 0  # side of the pictures of those; 0: the model's native size
+    order: str = "together"  # one of TEXTURE_ORDERS
+    depth: float = 1.0  # 0 … 2: strength of the depth ControlNet, if the model has one
+    inspect: str = ""  # one of TEXTURE_MAPS; empty: paint
+
+
+@dataclass(frozen=True)
 class GenerateRequest:
     """All that decides a picture. Pure data, comparable; two equal requests on one machine paint equal bytes.
 
@@ -111,6 +176,9 @@ class GenerateRequest:
 
     With `make_map` nothing is painted: the result's only layer is the control map of that kind, made from
     `image` at its size. Of the other fields only `image` counts then.
+
+    With `texture` the job paints textures of objects instead of a picture; see there. `width`, `height`,
+    `image`, `mask`, `fill`, `controls` and `make_map` do not count then, and `takes` is 1.
     """
 
     prompt: str
@@ -129,12 +197,19 @@ class GenerateRequest:
     controls: Tuple[Control, ...] = ()
     loras: Tuple[Lora, ...] = ()
     make_map: str = ""  # one of `Welcome.maps`; empty: paint
+    texture: Optional[TextureRequest] = None
 
     @property
     def pictures(self) -> Dict[str, Union[CanvasRef, InputRef]]:
-        """What the request refers to, by role: "image", "mask", "control 1", "control 2", …"""
+        """What the request refers to, by role: "image", "mask", "control 1", …; of a texture job "geometry",
+        "base 1", …, "view 1", …, "view mask 1", …"""
         roles = {"image": self.image, "mask": self.mask}
         roles.update((f"control {n}", control.image) for n, control in enumerate(self.controls, 1))
+        if self.texture is not None:
+            roles["geometry"] = self.texture.geometry
+            roles.update((f"base {n}", target.base) for n, target in enumerate(self.texture.targets, 1))
+            for n, view in enumerate(self.texture.views, 1):
+                roles[f"view {n}"], roles[f"view mask {n}"] = view.image, view.mask
         return {role: ref for role, ref in roles.items() if ref is not None}
 
     def with_pictures(self, pictures: Mapping[str, Union[CanvasRef, InputRef]]) -> "GenerateRequest":
@@ -144,7 +219,32 @@ class GenerateRequest:
             for n, control in enumerate(self.controls, 1)
         )
         image, mask = pictures.get("image", self.image), pictures.get("mask", self.mask)
-        return replace(self, image=image, mask=mask, controls=controls)
+        texture = self.texture
+        if texture is not None:
+            targets = tuple(
+                replace(target, base=pictures.get(f"base {n}", target.base))
+                for n, target in enumerate(texture.targets, 1)
+            )
+            views = tuple(
+                replace(
+                    view,
+                    image=pictures.get(f"view {n}", view.image),
+                    mask=pictures.get(f"view mask {n}", view.mask),
+                )
+                for n, view in enumerate(texture.views, 1)
+            )
+            geometry = pictures.get("geometry", texture.geometry)
+            texture = replace(texture, geometry=geometry, targets=targets, views=views)
+        return replace(self, image=image, mask=mask, controls=controls, texture=texture)
+
+    @property
+    def layers(self) -> int:
+        """How many layers a job of this request ends with."""
+        texture = self.texture
+        if texture is None:
+            return self.takes
+        views = 0 if texture.inspect else len(texture.views) or texture.around
+        return views + len(texture.targets)
 
 
 @dataclass(frozen=True)
@@ -237,7 +337,7 @@ class ModelInfo:
     native_px: int  # side of the square the model was trained at
     default_steps: int
     default_guidance: float
-    capabilities: Tuple[str, ...]  # of: text, image, mask, control, lora, upscale, live
+    capabilities: Tuple[str, ...]  # of: text, image, mask, control, lora, upscale, live, texture
     controls: Tuple[str, ...] = ()  # kinds of control image there is a ControlNet for
     loras: Tuple[str, ...] = ()  # names of the LoRAs that fit
 
@@ -256,6 +356,8 @@ class Limits:
     controls: int = 8  # per request
     loras: int = 8  # per request
     live: int = 4  # live sessions at once, per connection
+    views: int = 64  # per texture job
+    textures: int = 64  # per texture job
 
 
 @dataclass(frozen=True)
@@ -474,7 +576,8 @@ class Welcome:
     protocol: int  # the version spoken from here on: the smaller of both
     server: str  # version of impasto
     limits: Limits
-    capabilities: Tuple[str, ...]  # of: generate, image, mask, control, lora, upscale, live, shared-memory
+    # of: generate, image, mask, control, lora, upscale, live, texture, shared-memory
+    capabilities: Tuple[str, ...]
     last_event: int  # newest event of this client; what it missed follows as JobChanged
     shared: Optional[SharedOffer] = None
     maps: Tuple[str, ...] = ()  # kinds of control map the server can make of a picture
@@ -704,3 +807,7 @@ JOB_STATES = ("queued", "running", "done", "failed", "cancelled")
 FINAL_STATES = ("done", "failed", "cancelled")
 FILL_MODES = ("blur", "border", "neutral", "none")
 URGENCIES = ("interactive", "batch")
+# How the views of a texture job are painted: all at once, agreeing with each other at every step, or one
+# after the other, each going on from what those before have painted.
+TEXTURE_ORDERS = ("together", "in turn")
+TEXTURE_MAPS = ("coverage", "views")
