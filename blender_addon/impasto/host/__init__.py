@@ -1,0 +1,1 @@
+"""What only Blender can do, for the studios."""
