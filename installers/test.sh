@@ -18,6 +18,8 @@ check ruff check .
 check mypy
 [ -z "$failed" ] || say "These checks failed:$failed. The tests run all the same."
 
+# All of them on two processes; see tests/conftest.py. With arguments, as they say.
+[ $# -gt 0 ] || set -- -n 2 --dist loadgroup
 status=0
 "$VENV/bin/python" -m pytest "$@" || status=$?
 [ -z "$failed" ] || exit 1

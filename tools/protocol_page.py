@@ -16,6 +16,7 @@ from impasto_protocol import errors, messages
 PAGE = Path(__file__).parent.parent / "docs" / "protocol.md"
 _PARTS = ("Pixels", "SharedBytes", "CanvasRef", "InputRef", "GenerateRequest", "Control", "Lora", "Recipe")
 _MORE_PARTS = ("LayerInfo", "ErrorInfo", "JobSummary", "ModelInfo", "Limits", "SharedOffer")
+_TEXTURE_PARTS = ("TextureRequest", "TextureTarget", "TextureView", "Camera")
 _LIVE_PARTS = ("LiveRequest", "LiveControl", "LiveTiles")
 
 
@@ -38,7 +39,10 @@ def page() -> str:
             if kind is not messages.Release
         ],
         "## Parts",
-        *[_entry(getattr(messages, name), name) for name in (*_PARTS, *_MORE_PARTS, *_LIVE_PARTS)],
+        *[
+            _entry(getattr(messages, name), name)
+            for name in (*_PARTS, *_MORE_PARTS, *_TEXTURE_PARTS, *_LIVE_PARTS)
+        ],
         "## Errors",
         "```\n" + _tree() + "\n```",
     ]

@@ -238,6 +238,15 @@ class GenerateRequest:
         return replace(self, image=image, mask=mask, controls=controls, texture=texture)
 
     @property
+    def needs_model(self) -> bool:
+        """Whether anything is painted. Control maps are not, nor maps of textures, nor views that have their
+        pictures."""
+        texture = self.texture
+        if texture is None:
+            return not self.make_map
+        return not texture.inspect and not (texture.views and all(view.image for view in texture.views))
+
+    @property
     def layers(self) -> int:
         """How many layers a job of this request ends with."""
         texture = self.texture

@@ -2,6 +2,7 @@
 
 from typing import Iterable, List, Tuple
 
+from impasto_studio.base_work import job_view
 from impasto_studio.gallery import Gallery
 from impasto_studio.history import views
 from impasto_studio.intent import LIVE
@@ -15,7 +16,7 @@ from impasto_studio.styles import styled
 from impasto_studio.takes import Comparison
 from impasto_studio.texts import tr
 from impasto_studio.view import LiveView, View
-from impasto_studio.work import Work, job_view
+from impasto_studio.work import Work
 
 __all__ = ["assemble"]
 

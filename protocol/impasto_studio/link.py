@@ -8,7 +8,7 @@ version), the link drops it and starts over with a new one, since the server may
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Optional, Protocol, Tuple, Union
+from typing import Callable, Optional, Protocol, Sequence, Tuple, Union
 
 from impasto_client import discovery
 from impasto_client.session import Listener, Session
@@ -21,13 +21,14 @@ from impasto_studio.texts import tr
 from impasto_studio.view import LinkView
 from impasto_studio.workers import Worker
 
-__all__ = ["Connect", "Link"]
+__all__ = ["Connect", "Link", "leave"]
 
 RETRY_S = 1.0  # between attempts …
 TROUBLE_S = 5.0  # … and when somebody has to put something right first
 REFRESH_S = 10.0  # between questions for the models, while all is well
 START_S = 60.0  # for a server to come up
 ANSWER_S = 10.0  # for a connected server to answer
+GOODBYE_S = 5.0  # for the workers to say what they were about to
 RECONNECT_S = 0.5  # for the session to be back, before it is looked why it is not
 
 
@@ -206,6 +207,27 @@ class Link:
         if view != self.view:
             self.view = view
             self._changed()
+
+
+def leave(session: Optional[Session], workers: Sequence[Worker]) -> None:
+    """Closes the workers, and the session when they have said what they were about to say. Does not wait: the
+    first of the workers does."""
+    first, *others = workers
+    for worker in others:
+        worker.close()
+    if session is not None:
+        first.do(lambda: _end(session, others), _nothing, _nothing)
+    first.close()
+
+
+def _end(session: Session, workers: Sequence[Worker]) -> None:
+    for worker in workers:
+        worker.join(GOODBYE_S)
+    session.close()
+
+
+def _nothing(_: object) -> None:
+    """Nobody is told any more."""
 
 
 def _process_runs(home: Path) -> bool:

@@ -11,7 +11,7 @@ from impasto_studio.intent import AS_IT_STARTS, Intent
 from impasto_studio.settings import sound
 from impasto_studio.tolerant import from_json, to_json
 
-__all__ = ["MAP", "Note", "read_note", "write_note"]
+__all__ = ["MAP", "NOTHING", "Note", "read_note", "write_note"]
 
 MAP = "map"  # `Note.mode` of a job that makes a control map
 
@@ -36,7 +36,7 @@ class Note:
     dismissed: bool = False  # the artist has read why it failed; its finished takes stay
 
 
-_NOTHING = Note("", Box(0, 0, 0, 0))
+NOTHING = Note("", Box(0, 0, 0, 0))
 
 
 def write_note(note: Note) -> str:
@@ -50,7 +50,7 @@ def write_note(note: Note) -> str:
 
 def read_note(text: str) -> Optional[Note]:
     """None for the note of another program, and for none."""
-    note = from_json(Note, text, _NOTHING)
+    note = from_json(Note, text, NOTHING)
     if not note.document:
         return None
     return replace(note, intent=sound(note.intent))

@@ -4,13 +4,13 @@ from typing import Callable, Tuple
 
 from impasto_protocol.messages import Control, GenerateRequest, LiveRequest, Lora
 
+from impasto_studio.base_work import short
 from impasto_studio.host import Host, NewLayer
 from impasto_studio.intent import LIVE, Intent
 from impasto_studio.live import LiveShown
 from impasto_studio.notes import Note
 from impasto_studio.remembered import Memory, Recipe
 from impasto_studio.texts import tr
-from impasto_studio.work import short
 
 __all__ = ["Pinner"]
 

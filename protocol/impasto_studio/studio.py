@@ -14,6 +14,7 @@ from impasto_client.session import Session
 from impasto_protocol.messages import JobChanged, JobProgress
 
 from impasto_studio.assembling import assemble
+from impasto_studio.base_work import short
 from impasto_studio.choosing import Chooser
 from impasto_studio.desk import Desk
 from impasto_studio.gallery import Gallery, Take
@@ -21,7 +22,7 @@ from impasto_studio.history import takes_of, to_fetch
 from impasto_studio.host import Host
 from impasto_studio.inserting import Inserter
 from impasto_studio.intent import LIVE, Intent
-from impasto_studio.link import Connect, Link
+from impasto_studio.link import Connect, Link, leave
 from impasto_studio.live import LiveDesk
 from impasto_studio.overlay import Overlay
 from impasto_studio.pinning import Pinner
@@ -33,13 +34,10 @@ from impasto_studio.state import State
 from impasto_studio.takes import Comparison
 from impasto_studio.texts import tr
 from impasto_studio.view import View
-from impasto_studio.work import Work, short
-from impasto_studio.workers import Worker, WorkerThread
+from impasto_studio.work import Work
+from impasto_studio.workers import MakeWorker, WorkerThread
 
 __all__ = ["Studio"]
-
-GOODBYE_S = 5.0
-MakeWorker = Callable[[str, Callable[[Callable[[], None]], None]], Worker]
 
 
 class Studio:
@@ -125,13 +123,7 @@ class Studio:
             self._live.follow(None, "")
             self._recorder.drop()
             self._state.save()
-            session = self._link.release()
-            send, *others = self._workers
-            for worker in others:
-                worker.close()
-            if session is not None:
-                send.do(lambda: _end(session, others), _nothing, _nothing)
-            send.close()
+            leave(self._link.release(), self._workers)
 
     # ── commands ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -280,14 +272,3 @@ class Studio:
         if view != self._view:
             self._view = view
             self._on_view(view)
-
-
-def _end(session: Session, others: Sequence[Worker]) -> None:
-    """What the others were about to say is said first."""
-    for worker in others:
-        worker.join(GOODBYE_S)
-    session.close()
-
-
-def _nothing(_: object) -> None:
-    """Nobody is told any more."""

@@ -1,52 +1,43 @@
-"""One job as the studio keeps it. Changed on the UI thread only, but for `stop`."""
+"""One job of a document, and where its takes belong. Changed on the UI thread only, but for `stop`."""
 
 from dataclasses import dataclass, field
-from threading import Event
 from typing import Dict, Optional, Tuple
 
-from impasto_protocol.messages import JobProgress, LayerInfo
-
 from impasto_studio import masks
+from impasto_studio.base_work import BaseWork, Parcel, short
 from impasto_studio.geometry import Box
 from impasto_studio.host import Captured, Picture, Scene
-from impasto_studio.notes import MAP, Note
+from impasto_studio.notes import MAP, NOTHING, Note, write_note
 from impasto_studio.tasks import Plan
-from impasto_studio.texts import tr
-from impasto_studio.view import JobView, TakeView
+from impasto_studio.view import TakeView
 
-__all__ = ["ENDED", "Place", "Work", "job_view", "pictures", "place", "short", "take_view"]
-
-ENDED = ("done", "failed", "cancelled")
-_LONGEST_TITLE = 80
+__all__ = ["Place", "Work", "parcel", "place", "take_view"]
 
 
 @dataclass(eq=False)
-class Work:
-    """`plan` and `captured` are None for a job of an earlier run of the host."""
+class Work(BaseWork):
+    """`plan` is None for a job of an earlier run of the host."""
 
-    job: str
-    note: Note
-    state: (
-        str  # capturing | sending | queued | running | done | failed | cancelled (but not yet by the server)
-    )
-    prompt: str
-    created_s: float
+    note: Note = NOTHING
     plan: Optional[Plan] = None
-    captured: Optional[Captured] = None
-    sent: bool = False  # handed to the session
-    accepted: bool = False  # the server has said that it keeps the job
-    layers: Tuple[LayerInfo, ...] = ()  # finished ones; they come one by one while it runs
     offered: bool = False  # the artist has been shown its takes without asking for them
-    progress: Optional[JobProgress] = None
-    preview: Optional[Picture] = None  # the newest, RGB8
-    previews: int = 0  # how many there were: tells one from the next
-    error: str = ""
     views: Dict[int, Tuple[Note, TakeView]] = field(default_factory=dict)  # see `take_view`
-    stop: Event = field(default_factory=Event)  # set when cancelled: the sending worker looks at it
 
     @property
-    def ended(self) -> bool:
-        return self.state in ENDED
+    def document(self) -> str:
+        return self.note.document
+
+    @property
+    def title(self) -> str:
+        return short(self.note.title or self.prompt)
+
+    @property
+    def dismissed(self) -> bool:
+        return self.note.dismissed
+
+    @property
+    def note_text(self) -> str:
+        return write_note(self.note)
 
     @property
     def is_map(self) -> bool:
@@ -64,34 +55,13 @@ class Work:
         asked = self.plan.request.takes if self.plan is not None else self.note.intent.takes
         return max(asked, len(self.layers))
 
-    @property
-    def title(self) -> str:
-        return short(self.note.title or self.prompt)
 
-    def over(self) -> None:
-        """There is nothing to be done for it any more; its layers stay."""
-        self.state = "done"
-        self.captured = self.preview = self.progress = None
-
-    def progressed(self, progress: JobProgress) -> None:
-        if self.ended:
-            return
-        self.state = "queued" if progress.stage == "waiting" else "running"
-        self.progress = progress
-        pixels = progress.preview
-        if pixels is not None and pixels.data is not None:
-            self.preview = Picture(pixels.width, pixels.height, pixels.format, pixels.data)
-            self.previews += 1
+def parcel(plan: Plan, captured: Captured) -> Parcel:
+    """What goes to the server."""
+    return Parcel(plan.request, lambda: _pictures(plan, captured))
 
 
-def short(words: str) -> str:
-    """In one line that is not too long for a layer's name."""
-    text = " ".join(words.split())
-    return text if len(text) <= _LONGEST_TITLE else text[: _LONGEST_TITLE - 1] + "…"
-
-
-def pictures(plan: Plan, captured: Captured) -> Dict[str, Picture]:
-    """What goes to the server, by role; see `GenerateRequest.pictures`."""
+def _pictures(plan: Plan, captured: Captured) -> Dict[str, Picture]:
     found: Dict[str, Picture] = {}
     if captured.image is not None:
         found["image"] = captured.image
@@ -159,43 +129,3 @@ def _take_view(work: Work, index: int, thumbnail: Optional[Picture]) -> TakeView
         favourite=index in note.favourites,
         thumbnail=thumbnail,
     )
-
-
-def job_view(work: Work) -> JobView:
-    progress = work.progress
-    if progress is None or work.state == "failed":
-        return JobView(work.job, work.title, work.state, _waiting(work.state), error=work.error)
-    share = progress.step / progress.steps if progress.steps else -1.0
-    return JobView(
-        work.job,
-        work.title,
-        work.state,
-        _stage(progress),
-        done=max(-1.0, min(share, 1.0)),
-        position=progress.position,
-        remaining_s=progress.remaining_s,
-        preview=work.preview,
-    )
-
-
-def _waiting(state: str) -> str:
-    return {
-        "capturing": tr("Reading the document"),
-        "sending": tr("Sending"),
-        "queued": tr("Waiting"),
-        "running": tr("Starting"),
-    }.get(state, "")
-
-
-def _stage(progress: JobProgress) -> str:
-    if progress.stage == "waiting":
-        return tr("Waiting, {count} ahead", count=progress.position) if progress.position else tr("Waiting")
-    if progress.stage == "sampling":
-        return tr("Painting, step {step} of {steps}", step=progress.step, steps=progress.steps)
-    return {
-        "loading": tr("Loading the model"),
-        "encoding": tr("Reading the picture"),
-        "decoding": tr("Finishing the picture"),
-        "compositing": tr("Fitting it in"),
-        "saving memory": tr("Saving memory"),
-    }.get(progress.stage, tr("Painting"))

@@ -9,7 +9,7 @@ from impasto_protocol.errors import ImpastoError, InternalError, ServerUnreachab
 
 from impasto_studio.texts import tr
 
-__all__ = ["Failed", "Worker", "WorkerThread"]
+__all__ = ["Failed", "MakeWorker", "Worker", "WorkerThread"]
 
 T = TypeVar("T")
 Failed = Callable[[ImpastoError], None]
@@ -28,6 +28,9 @@ class Worker(Protocol):
 
     def join(self, timeout_s: float) -> None:
         """Waits until a closed worker has ended."""
+
+
+MakeWorker = Callable[[str, CallSoon], Worker]  # name, and how it tells
 
 
 class WorkerThread:

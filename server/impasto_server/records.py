@@ -11,7 +11,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import msgspec
-from impasto_protocol.messages import Control, GenerateRequest, InputRef, LayerInfo, Recipe
+from impasto_protocol.messages import (
+    Control,
+    GenerateRequest,
+    InputRef,
+    LayerInfo,
+    Recipe,
+    TextureRequest,
+    TextureTarget,
+    TextureView,
+)
 
 __all__ = ["StoredLayerInfo", "StoredRequest", "pack", "unpack_request"]
 
@@ -25,14 +34,45 @@ class _StoredControl(Control):
 
 
 @dataclass(frozen=True)
+class _StoredView(TextureView):
+    image: InputRef | None = None
+    mask: InputRef | None = None
+
+    def plain(self) -> TextureView:
+        return TextureView(**vars(self))
+
+
+@dataclass(frozen=True)
+class _StoredTarget(TextureTarget):
+    base: InputRef | None = None
+
+    def plain(self) -> TextureTarget:
+        return TextureTarget(**vars(self))
+
+
+@dataclass(frozen=True)
+class _StoredTexture(TextureRequest):
+    geometry: InputRef | None = None
+    targets: tuple[_StoredTarget, ...] = ()
+    views: tuple[_StoredView, ...] = ()
+
+    def plain(self) -> TextureRequest:
+        targets = tuple(target.plain() for target in self.targets)
+        views = tuple(view.plain() for view in self.views)
+        return TextureRequest(**{**vars(self), "targets": targets, "views": views})
+
+
+@dataclass(frozen=True)
 class StoredRequest(GenerateRequest):
     image: InputRef | None = None
     mask: InputRef | None = None
     controls: tuple[_StoredControl, ...] = ()
+    texture: _StoredTexture | None = None
 
     def plain(self) -> GenerateRequest:
         controls = tuple(control.plain() for control in self.controls)
-        return GenerateRequest(**{**vars(self), "controls": controls})
+        texture = self.texture.plain() if self.texture is not None else None
+        return GenerateRequest(**{**vars(self), "controls": controls, "texture": texture})
 
 
 @dataclass(frozen=True)

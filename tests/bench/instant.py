@@ -5,7 +5,7 @@ What a round trip costs besides the model. Real front, real pool, real worker pr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -29,14 +29,9 @@ class InstantEngine:
         return [ModelInfo("pocket", "Instant", "none", 512, 1, 1.0, ("text", "image", "mask", "live"))]
 
     def generate(
-        self,
-        request: GenerateRequest,
-        image: Input | None,
-        mask: Input | None,
-        gate: StepGate,
-        controls: Sequence[Input] = (),
+        self, request: GenerateRequest, pictures: Mapping[str, Input], gate: StepGate
     ) -> Sequence[Layer]:
-        assert image is not None
+        image = pictures["image"]
         ref = image.ref
         made = replace(
             request, width=ref.width, height=ref.height, steps=1, guidance=1.0, image=ref, mask=None

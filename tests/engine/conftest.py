@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,15 @@ def as_input(pixels: Raster, digest: str = "0" * 64) -> Input:
     channels = 1 if pixels.ndim == 2 else pixels.shape[2]
     height, width = pixels.shape[:2]
     return Input(InputRef(digest, width, height, _FORMATS[(pixels.dtype.name, channels)]), pixels)
+
+
+def by_role(
+    image: Input | None = None, mask: Input | None = None, controls: Sequence[Input] = ()
+) -> dict[str, Input]:
+    """What an engine is handed, by role as in `GenerateRequest.pictures`."""
+    given = {"image": image, "mask": mask}
+    given |= {f"control {number}": control for number, control in enumerate(controls, 1)}
+    return {role: one for role, one in given.items() if one is not None}
 
 
 def picture(height: int, width: int, channels: int = 3, dtype: str = "uint8", seed: int = 0) -> Raster:

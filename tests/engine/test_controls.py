@@ -20,7 +20,7 @@ from impasto_server.engine import shelf
 from impasto_server.engine.control_images import ControlImage
 from impasto_server.engine.interface import Cancelled, Input
 
-from tests.engine.conftest import as_input, disc, model_of, picture
+from tests.engine.conftest import as_input, by_role, disc, model_of, picture
 from tests.engine.gates import Canceller, Listener
 from tests.fixtures import tiny
 
@@ -40,8 +40,7 @@ def shades(height: int = 64, width: int = 64) -> Input:
 
 
 def paint(engine: Any, request: GenerateRequest, *inputs: Any, controls: Any = ()) -> Any:
-    image, mask = (*inputs, None, None)[:2]
-    return engine.generate(request, image, mask, Listener(), controls)[0]
+    return engine.generate(request, by_role(*inputs, controls=controls), Listener())[0]
 
 
 @contextmanager
@@ -191,7 +190,7 @@ def test_takes_share_what_was_made_of_the_control_image(engine: Any, monkeypatch
     cut = ControlImage.cut
     monkeypatch.setattr(ControlImage, "cut", lambda *a: (cuts.append(a), cut(*a))[1])
     request = replace(REQUEST, takes=3, width=128, height=128, controls=(SCRIBBLE,))
-    layers = engine.generate(request, None, None, Listener(), [lines(128, 128)])
+    layers = engine.generate(request, {"control 1": lines(128, 128)}, Listener())
     assert len(cuts) == 2, "one for each of two passes"
     alone = replace(request, seed=REQUEST.seed + 2, takes=1)
     assert np.array_equal(paint(engine, alone, controls=[lines(128, 128)]).pixels, layers[2].pixels)
@@ -222,12 +221,12 @@ def test_the_gate_is_met_before_every_net_and_a_cancelled_job_leaves_no_trace(en
     inputs = [lines(), shades()]
     expected = paint(engine, request, controls=inputs).pixels
     plain, gate = Listener(), Listener()
-    engine.generate(REQUEST, None, None, plain)
-    engine.generate(request, None, None, gate, inputs)
+    engine.generate(REQUEST, {}, plain)
+    engine.generate(request, by_role(None, None, inputs), gate)
     assert gate.checks == plain.checks + 2 * REQUEST.steps
     for at in range(1, gate.checks + 1):
         with pytest.raises(Cancelled):
-            engine.generate(request, None, None, Canceller(at=at), inputs)
+            engine.generate(request, by_role(None, None, inputs), Canceller(at=at))
     assert np.array_equal(paint(engine, request, controls=inputs).pixels, expected)
 
 
@@ -328,7 +327,7 @@ def test_nets_nobody_uses_make_room_but_never_those_at_work(
 
     request = replace(REQUEST, controls=(SCRIBBLE,))
     alone = paint(engine, request, controls=[lines()]).pixels
-    assert np.array_equal(engine.generate(request, None, None, Watches(), [lines()])[0].pixels, alone)
+    assert np.array_equal(engine.generate(request, {"control 1": lines()}, Watches())[0].pixels, alone)
     weights = model_of(engine, "tiny").weight_values
     paint(engine, replace(REQUEST, controls=(Control("edges"), DEPTH)), controls=[lines(), shades()])
     assert held() == 2

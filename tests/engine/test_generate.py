@@ -32,7 +32,7 @@ def test_a_picture_equals_the_one_of_the_stock_pipeline(engine: Any, tiny_home: 
         "a red circle", negative_prompt="", num_inference_steps=4, guidance_scale=7.5,
         generator=torch.Generator().manual_seed(7), output_type="np",
     ).images[0]  # fmt: skip
-    layer = engine.generate(REQUEST, None, None, Listener())[0]
+    layer = engine.generate(REQUEST, {}, Listener())[0]
     assert layer.info.recipe.request.guidance == 7.5
     assert np.array_equal(layer.pixels, (expected * 255 + 0.5).astype(np.uint8))
 
@@ -40,19 +40,19 @@ def test_a_picture_equals_the_one_of_the_stock_pipeline(engine: Any, tiny_home: 
 @pytest.mark.parametrize("size", [(64, 64), (72, 56), (61, 67), (8, 8), (200, 90), (1, 1), (16, 300)])
 def test_the_layer_has_the_size_asked_for(engine: Any, size: tuple[int, int]) -> None:
     request = replace(REQUEST, width=size[0], height=size[1], steps=2)
-    layer = engine.generate(request, None, None, Listener())[0]
+    layer = engine.generate(request, {}, Listener())[0]
     assert layer.pixels.shape == (size[1], size[0], 3)
     assert (layer.info.width, layer.info.height, layer.info.format) == (*size, PixelFormat.RGB8)
 
 
 def test_an_open_size_is_the_native_one(engine: Any) -> None:
-    layer = engine.generate(replace(REQUEST, steps=1), None, None, Listener())[0]
+    layer = engine.generate(replace(REQUEST, steps=1), {}, Listener())[0]
     assert (layer.info.width, layer.info.height) == (64, 64)
 
 
 def test_a_large_picture_gets_a_second_pass(engine: Any) -> None:
     gate = Listener()
-    engine.generate(replace(REQUEST, width=128, height=128, steps=10), None, None, gate)
+    engine.generate(replace(REQUEST, width=128, height=128, steps=10), {}, gate)
     assert gate.stages == [
         *["loading"] * (gate.stages[0] == "loading"),
         *("sampling", "decoding", "encoding", "sampling", "decoding", "compositing"),
@@ -61,17 +61,17 @@ def test_a_large_picture_gets_a_second_pass(engine: Any) -> None:
 
 
 def test_takes_are_the_seeds_that_follow(engine: Any) -> None:
-    three = engine.generate(replace(REQUEST, takes=3), None, None, Listener())
+    three = engine.generate(replace(REQUEST, takes=3), {}, Listener())
     assert [layer.info.recipe.request.seed for layer in three] == [7, 8, 9]
     for layer in three:
-        again = engine.generate(replace(REQUEST, seed=layer.info.recipe.request.seed), None, None, Listener())
+        again = engine.generate(replace(REQUEST, seed=layer.info.recipe.request.seed), {}, Listener())
         assert np.array_equal(again[0].pixels, layer.pixels)
     assert not np.array_equal(three[0].pixels, three[1].pixels)
 
 
 def test_a_recipe_has_every_choice_made_and_paints_the_same_bytes(engine: Any) -> None:
     open_request = GenerateRequest(prompt="a red circle", model="little")
-    layer = engine.generate(open_request, None, None, Listener())[0]
+    layer = engine.generate(open_request, {}, Listener())[0]
     recipe = layer.info.recipe
     made = recipe.request
     assert made.seed >= 0 < made.width == made.height == 64
@@ -79,21 +79,21 @@ def test_a_recipe_has_every_choice_made_and_paints_the_same_bytes(engine: Any) -
     assert recipe.sampler == "DPMSolverMultistepScheduler"
     assert len(recipe.model_digest) == 64
     assert recipe.software["torch"] == torch.__version__ or recipe.software["torch"]
-    assert np.array_equal(engine.generate(made, None, None, Listener())[0].pixels, layer.pixels)
+    assert np.array_equal(engine.generate(made, {}, Listener())[0].pixels, layer.pixels)
 
 
 def test_the_same_seed_gives_the_same_bytes_after_other_jobs(engine: Any) -> None:
-    first = engine.generate(REQUEST, None, None, Listener())[0].pixels
+    first = engine.generate(REQUEST, {}, Listener())[0].pixels
     torch.manual_seed(99)
     for other in (replace(REQUEST, model="little"), replace(REQUEST, model="ancestral", seed=3, steps=9)):
-        engine.generate(other, None, None, Listener())
-    assert np.array_equal(engine.generate(REQUEST, None, None, Listener())[0].pixels, first)
+        engine.generate(other, {}, Listener())
+    assert np.array_equal(engine.generate(REQUEST, {}, Listener())[0].pixels, first)
 
 
 def test_the_gate_is_met_before_every_denoiser_call_and_progress_counts_them(engine: Any) -> None:
     gate = Listener()
-    engine.generate(REQUEST, None, None, Listener())  # reads the negative prompt, which stays the same
-    engine.generate(replace(REQUEST, prompt="not yet sent", steps=6, takes=2), None, None, gate)
+    engine.generate(REQUEST, {}, Listener())  # reads the negative prompt, which stays the same
+    engine.generate(replace(REQUEST, prompt="not yet sent", steps=6, takes=2), {}, gate)
     steps = [(step, steps) for stage, step, steps in gate.reports if stage == "sampling"]
     assert sorted({step for step, _ in steps}) == list(range(13))
     assert {total for _, total in steps} == {12}
@@ -114,35 +114,35 @@ def test_what_was_read_before_does_not_change_what_a_prompt_means(
         model = model_of(engine, "tiny")
         model.prompts = type(model.prompts)()
         for other in earlier:
-            engine.generate(other, None, None, Listener())
-        painted.append(engine.generate(request, None, None, Listener())[0].pixels.tobytes())
+            engine.generate(other, {}, Listener())
+        painted.append(engine.generate(request, {}, Listener())[0].pixels.tobytes())
     assert painted[0] == painted[1]
 
 
 def test_words_that_were_read_once_are_not_read_again_and_paint_the_same_bytes(engine: Any) -> None:
     request = replace(REQUEST, prompt="kept", negative="blur")
     first, again, other = Listener(), Listener(), Listener()
-    fresh = engine.generate(request, None, None, first)[0].pixels
+    fresh = engine.generate(request, {}, first)[0].pixels
     for number in range(40):  # more than are kept
-        engine.generate(replace(REQUEST, prompt=f"others {number}", steps=1), None, None, Listener())
-    assert np.array_equal(engine.generate(request, None, None, again)[0].pixels, fresh)
-    assert np.array_equal(engine.generate(request, None, None, other)[0].pixels, fresh)
+        engine.generate(replace(REQUEST, prompt=f"others {number}", steps=1), {}, Listener())
+    assert np.array_equal(engine.generate(request, {}, again)[0].pixels, fresh)
+    assert np.array_equal(engine.generate(request, {}, other)[0].pixels, fresh)
     assert (first.checks, again.checks, other.checks) == (first.checks, first.checks, first.checks - 2)
 
 
 @pytest.mark.parametrize("at", [1, 2, 3, 5])
 def test_a_cancelled_job_stops_at_the_gate_and_leaves_the_engine_sound(engine: Any, at: int) -> None:
-    expected = engine.generate(REQUEST, None, None, Listener())[0].pixels
+    expected = engine.generate(REQUEST, {}, Listener())[0].pixels
     gate = Canceller(at=at)
     with pytest.raises(Cancelled):
-        engine.generate(REQUEST, None, None, gate)
+        engine.generate(REQUEST, {}, gate)
     assert gate.checks == at
-    assert np.array_equal(engine.generate(REQUEST, None, None, Listener())[0].pixels, expected)
+    assert np.array_equal(engine.generate(REQUEST, {}, Listener())[0].pixels, expected)
 
 
 def test_previews_are_small_pictures_of_each_step(engine: Any) -> None:
     gate = Listener(previews=True)
-    engine.generate(replace(REQUEST, width=72, height=56), None, None, gate)
+    engine.generate(replace(REQUEST, width=72, height=56), {}, gate)
     assert len(gate.shown) == 4
     assert {(p.width, p.height, p.format) for p in gate.shown} == {(9, 7, PixelFormat.RGB8)}
     assert all(p.data is not None and len(p.data) == 9 * 7 * 3 for p in gate.shown)
@@ -170,7 +170,7 @@ def test_what_cannot_be_painted_is_said_before_any_step(
 ) -> None:
     gate = Listener()
     with pytest.raises(error):
-        engine.generate(replace(REQUEST, **change), None, None, gate)
+        engine.generate(replace(REQUEST, **change), {}, gate)
     assert gate.checks == 0
 
 
@@ -183,9 +183,9 @@ def test_a_model_whose_files_do_not_fit_together_is_a_bad_model(engine: Any, tin
     config["block_out_channels"] = [16, 64]
     (folder / "unet" / "config.json").write_text(json.dumps(config))
     with pytest.raises(BadModel, match="mixed"):
-        engine.generate(replace(REQUEST, model="mixed"), None, None, Listener())
+        engine.generate(replace(REQUEST, model="mixed"), {}, Listener())
     shutil.rmtree(folder)
-    assert engine.generate(REQUEST, None, None, Listener())
+    assert engine.generate(REQUEST, {}, Listener())
 
 
 def test_a_model_put_there_while_the_server_runs_is_found(engine: Any, tiny_home: Path) -> None:
@@ -194,17 +194,17 @@ def test_a_model_put_there_while_the_server_runs_is_found(engine: Any, tiny_home
     assert "late" not in {info.model for info in engine.models()}
     shutil.copytree(tiny_home / "models" / "tiny", tiny_home / "models" / "late")
     assert "late" in {info.model for info in engine.models()}
-    late = engine.generate(replace(REQUEST, model="late"), None, None, Listener())[0]
-    assert np.array_equal(late.pixels, engine.generate(REQUEST, None, None, Listener())[0].pixels)
+    late = engine.generate(replace(REQUEST, model="late"), {}, Listener())[0]
+    assert np.array_equal(late.pixels, engine.generate(REQUEST, {}, Listener())[0].pixels)
     shutil.rmtree(tiny_home / "models" / "late")
 
 
 def test_a_broken_picture_is_an_error_not_a_layer(engine: Any) -> None:
-    engine.generate(REQUEST, None, None, Listener())
+    engine.generate(REQUEST, {}, Listener())
     model = next(m for m in engine._shelf.models.values() if m.source.info.model in ("tiny", "late"))
     handle = model.modules["vae"].decoder.register_forward_hook(lambda *a: a[-1] * float("nan"))
     try:
         with pytest.raises(BadModel, match="broken picture"):
-            engine.generate(REQUEST, None, None, Listener())
+            engine.generate(REQUEST, {}, Listener())
     finally:
         handle.remove()

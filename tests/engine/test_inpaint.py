@@ -17,7 +17,7 @@ from impasto_server.compositing.inpaint import plan_inpaint
 from impasto_server.compositing.raster import as_hwc
 from impasto_server.engine.painting import Painting
 
-from tests.engine.conftest import as_input, disc, picture
+from tests.engine.conftest import as_input, by_role, disc, picture
 from tests.engine.gates import Listener
 
 REQUEST = GenerateRequest(prompt="a red circle", model="tiny", steps=3, seed=7, fill="border")
@@ -31,7 +31,7 @@ def test_the_layer_touches_nothing_outside_the_selection(
 ) -> None:
     pixels, mask = picture(90, 130, channels, dtype), disc(90, 130, 60, 40, 25)
     layer = engine.generate(
-        replace(REQUEST, strength=strength), as_input(pixels), as_input(mask), Listener()
+        replace(REQUEST, strength=strength), {"image": as_input(pixels), "mask": as_input(mask)}, Listener()
     )[0]
     assert layer.info.format is (PixelFormat.RGBA8 if dtype == "uint8" else PixelFormat.RGBA16)
     full = np.zeros((90, 130, 4), pixels.dtype)
@@ -53,7 +53,9 @@ def test_any_selection_of_any_canvas(engine: Any, data: st.DataObject) -> None:
     mask = np.zeros((height, width), np.uint8)
     mask[top:bottom, left:right] = data.draw(st.sampled_from([1, 128, 255]))
     pixels = picture(height, width)
-    layer = engine.generate(replace(REQUEST, steps=1), as_input(pixels), as_input(mask), Listener())[0]
+    layer = engine.generate(
+        replace(REQUEST, steps=1), {"image": as_input(pixels), "mask": as_input(mask)}, Listener()
+    )[0]
     info = layer.info
     assert layer.pixels.shape == (info.height, info.width, 4)
     assert left <= info.x < info.x + info.width <= right
@@ -63,11 +65,11 @@ def test_any_selection_of_any_canvas(engine: Any, data: st.DataObject) -> None:
 def test_a_large_selection_gets_a_second_pass_and_a_recipe_that_repeats_it(engine: Any) -> None:
     image, mask = as_input(picture(256, 256), "a" * 64), as_input(disc(256, 256, 128, 128, 110), "b" * 64)
     gate = Listener()
-    layer = engine.generate(REQUEST, image, mask, gate)[0]
+    layer = engine.generate(REQUEST, by_role(image, mask), gate)[0]
     assert gate.stages.count("encoding") == 2
     recipe = layer.info.recipe.request
     assert (recipe.image, recipe.mask) == (image.ref, mask.ref)
-    assert np.array_equal(engine.generate(recipe, image, mask, Listener())[0].pixels, layer.pixels)
+    assert np.array_equal(engine.generate(recipe, by_role(image, mask), Listener())[0].pixels, layer.pixels)
     done = [report[1:] for report in gate.reports if report[0] == "sampling"][-1]
     assert done[0] == done[1]
 
@@ -81,7 +83,9 @@ def test_latents_that_are_not_released_stay_on_the_picture(
     monkeypatch.setattr(Painting, "encode", lambda *a: encoded.append(encode(*a)) or encoded[-1])
     monkeypatch.setattr(Painting, "decode", lambda *a: painted.append(a[1]) or decode(*a))
     pixels, mask = picture(64, 128), disc(64, 128, 24, 32, 8)
-    engine.generate(replace(REQUEST, steps=steps), as_input(pixels), as_input(mask), Listener())
+    engine.generate(
+        replace(REQUEST, steps=steps), {"image": as_input(pixels), "mask": as_input(mask)}, Listener()
+    )
     kept = plan_inpaint(pixels, mask, native=64, fill="border").base.release(steps) == 0
     assert 0 < kept.sum() < kept.size
     same = (encoded[0] == painted[0]).all(1)[0].numpy()
@@ -93,7 +97,9 @@ def test_an_open_fill_follows_the_strength(engine: Any) -> None:
     image, mask = as_input(picture(64, 64)), as_input(disc(64, 64, 30, 30, 14))
 
     def paint(**changes: Any) -> bytes:
-        return engine.generate(replace(REQUEST, **changes), image, mask, Listener())[0].pixels.tobytes()
+        return engine.generate(replace(REQUEST, **changes), by_role(image, mask), Listener())[
+            0
+        ].pixels.tobytes()
 
     weak, strong = {"strength": 0.3}, {"strength": 1.0}
     assert paint(fill="", **weak) == paint(fill="none", **weak) != paint(fill="border", **weak)
@@ -102,7 +108,7 @@ def test_an_open_fill_follows_the_strength(engine: Any) -> None:
 
 def test_takes_share_the_box_and_differ(engine: Any) -> None:
     image, mask = as_input(picture(64, 64)), as_input(disc(64, 64, 30, 30, 14))
-    two = engine.generate(replace(REQUEST, takes=2), image, mask, Listener())
+    two = engine.generate(replace(REQUEST, takes=2), by_role(image, mask), Listener())
     assert [layer.info.recipe.request.seed for layer in two] == [7, 8]
     assert two[0].pixels.tobytes() != two[1].pixels.tobytes()
 
@@ -110,12 +116,12 @@ def test_takes_share_the_box_and_differ(engine: Any) -> None:
 def test_selections_that_cannot_be_painted(engine: Any) -> None:
     image = as_input(picture(64, 64))
     with pytest.raises(EmptyMask, match="selected"):
-        engine.generate(REQUEST, image, as_input(np.zeros((64, 64), np.uint8)), Listener())
+        engine.generate(REQUEST, {"image": image, "mask": as_input(np.zeros((64, 64), np.uint8))}, Listener())
     with pytest.raises(SizeMismatch, match="mask"):
-        engine.generate(REQUEST, image, as_input(disc(32, 64, 20, 20, 9)), Listener())
+        engine.generate(REQUEST, {"image": image, "mask": as_input(disc(32, 64, 20, 20, 9))}, Listener())
 
 
 def test_a_selection_needs_no_prompt(engine: Any) -> None:
     image, mask = as_input(picture(64, 64)), as_input(disc(64, 64, 30, 30, 14))
-    layer = engine.generate(replace(REQUEST, prompt=""), image, mask, Listener())[0]
+    layer = engine.generate(replace(REQUEST, prompt=""), by_role(image, mask), Listener())[0]
     assert layer.info.name == "Impasto"

@@ -18,7 +18,7 @@ from impasto_protocol import errors
 from impasto_protocol.messages import Control, GenerateRequest, LiveControl, LiveRequest, Lora
 from impasto_server.engine.interface import LiveSitting, Raster
 
-from tests.engine.conftest import as_input, disc, model_of, picture, without_copies
+from tests.engine.conftest import as_input, by_role, disc, model_of, picture, without_copies
 from tests.engine.gates import Listener, Yielding
 
 REQUEST = LiveRequest("picture", "a red circle", model="tiny", seed=7, steps=5)
@@ -196,11 +196,10 @@ FRAMES = {
 @pytest.mark.parametrize("job", JOBS)
 def test_frames_inside_a_waiting_job_disturb_neither(engine: Any, job: str, frame: str) -> None:
     request, inputs = JOBS[job]
-    image, mask = (*inputs, None, None)[:2]
     controls = [as_input(SHADES)] if request.controls else []
 
     def painted(gate: Listener) -> bytes:
-        return engine.generate(request, image, mask, gate, controls)[0].pixels.tobytes()
+        return engine.generate(request, by_role(*inputs, controls=controls), gate)[0].pixels.tobytes()
 
     asked, given = FRAMES[frame]
     painted(Listener())  # loading and reading the prompt meet the gate as well
@@ -217,7 +216,7 @@ def test_frames_inside_a_waiting_job_disturb_neither(engine: Any, job: str, fram
 
 def test_a_sitting_may_begin_inside_a_waiting_job(engine: Any) -> None:
     request, _ = JOBS["text"]
-    alone = engine.generate(request, None, None, Listener())[0].pixels.tobytes()
+    alone = engine.generate(request, {}, Listener())[0].pixels.tobytes()
     expected = shown(sit(engine, FRAMES["plain"][0]))
     asked = replace(FRAMES["plain"][0], loras=(Lora("ink"),))
     tuned = shown(sit(engine, asked))
@@ -228,7 +227,7 @@ def test_a_sitting_may_begin_inside_a_waiting_job(engine: Any) -> None:
         assert np.array_equal(shown(sit(engine, asked)), tuned)
 
     model = model_of(engine, "tiny")
-    assert engine.generate(request, None, None, Yielding(other=begin))[0].pixels.tobytes() == alone
+    assert engine.generate(request, {}, Yielding(other=begin))[0].pixels.tobytes() == alone
 
 
 def test_what_was_dropped_for_room_is_loaded_again(engine: Any) -> None:

@@ -18,7 +18,7 @@ from impasto_server.engine import live_parts
 from impasto_server.engine.interface import Raster
 from impasto_server.engine.packed import can_pack
 
-from tests.engine.conftest import as_input, model_of, without_copies
+from tests.engine.conftest import as_input, by_role, model_of, without_copies
 from tests.engine.gates import Listener, Yielding
 from tests.engine.test_live import FRAMES, JOBS, REQUEST, SHADES, shown, sit
 from tests.fixtures import tiny
@@ -63,11 +63,10 @@ def test_a_lora_s_weight_is_followed(engine: Any) -> None:
 @pytest.mark.parametrize("job", JOBS)
 def test_a_waiting_job_is_not_disturbed(engine: Any, job: str, frame: str) -> None:
     request, inputs = JOBS[job]
-    image, mask = (*inputs, None, None)[:2]
     controls = [as_input(SHADES)] if request.controls else []
 
     def painted(gate: Listener) -> bytes:
-        return engine.generate(request, image, mask, gate, controls)[0].pixels.tobytes()
+        return engine.generate(request, by_role(*inputs, controls=controls), gate)[0].pixels.tobytes()
 
     alone, (asked, given) = painted(Listener()), FRAMES[frame]
     assert painted(Yielding(other=lambda: shown(sit(engine, asked), *given))) == alone

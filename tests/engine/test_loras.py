@@ -17,7 +17,7 @@ from impasto_server.engine import adapters
 from impasto_server.families.sd15 import FAMILY
 from safetensors.torch import load_file, save_file
 
-from tests.engine.conftest import as_input, model_of, picture
+from tests.engine.conftest import as_input, by_role, model_of, picture
 from tests.engine.gates import Listener
 from tests.fixtures import tiny
 
@@ -26,7 +26,7 @@ INK, WASH = Lora("ink"), Lora("wash")
 
 
 def paint(engine: Any, *loras: Lora, **changes: Any) -> np.ndarray:
-    return engine.generate(replace(REQUEST, loras=loras, **changes), None, None, Listener())[0].pixels
+    return engine.generate(replace(REQUEST, loras=loras, **changes), {}, Listener())[0].pixels
 
 
 @pytest.fixture
@@ -137,9 +137,7 @@ def test_weight_zero_is_bit_identical_to_the_base_before_and_after_others(engine
         assert not np.array_equal(paint(engine, *worn), base)
         assert np.array_equal(paint(engine), base)
         assert np.array_equal(paint(engine, replace(INK, strength=0.0), replace(WASH, strength=0.0)), base)
-    layer = engine.generate(
-        replace(REQUEST, loras=(replace(INK, strength=0.0), WASH)), None, None, Listener()
-    )[0]
+    layer = engine.generate(replace(REQUEST, loras=(replace(INK, strength=0.0), WASH)), {}, Listener())[0]
     assert list(layer.info.recipe.adapters) == ["lora wash"]
     assert np.array_equal(layer.pixels, paint(engine, WASH))
 
@@ -170,12 +168,14 @@ def test_words_are_read_anew_where_a_lora_reads_them_otherwise(engine: Any) -> N
 def test_with_a_control_both_are_seen(engine: Any) -> None:
     request = replace(REQUEST, controls=(Control("depth"),))
     shades = [as_input(picture(64, 64, channels=1))]
-    plain = engine.generate(request, None, None, Listener(), shades)[0]
-    both = engine.generate(replace(request, loras=(INK,)), None, None, Listener(), shades)[0]
+    plain = engine.generate(request, by_role(None, None, shades), Listener())[0]
+    both = engine.generate(replace(request, loras=(INK,)), by_role(None, None, shades), Listener())[0]
     assert not np.array_equal(both.pixels, plain.pixels)
     assert not np.array_equal(both.pixels, paint(engine, INK))
     assert sorted(both.info.recipe.adapters) == ["control depth", "lora ink"]
-    assert np.array_equal(engine.generate(request, None, None, Listener(), shades)[0].pixels, plain.pixels)
+    assert np.array_equal(
+        engine.generate(request, by_role(None, None, shades), Listener())[0].pixels, plain.pixels
+    )
 
 
 def test_idle_loras_leave_and_come_back_the_same(engine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,7 +191,7 @@ def test_idle_loras_leave_and_come_back_the_same(engine: Any, monkeypatch: pytes
 
 
 def test_a_lora_may_leave_while_it_is_worn_and_another_stays(engine: Any) -> None:
-    ink = engine.generate(replace(REQUEST, loras=(INK,)), None, None, Listener())[0]
+    ink = engine.generate(replace(REQUEST, loras=(INK,)), {}, Listener())[0]
     wash = paint(engine, WASH)
     model = model_of(engine, "tiny")
     model.adapters.shed(model.modules, ink.info.recipe.adapters.values(), all_idle=True)
@@ -220,7 +220,7 @@ def test_loras_loaded_while_a_job_waits_can_be_worn_later(engine: Any, outer: st
             if self.checks == 3:
                 inside.append(paint(engine, WASH))
 
-    engine.generate(replace(REQUEST, model=outer), None, None, Yields())
+    engine.generate(replace(REQUEST, model=outer), {}, Yields())
     assert np.array_equal(paint(engine, INK, WASH), paint(engine, INK, WASH))
     assert np.array_equal(paint(engine, WASH), inside[0])
 

@@ -28,7 +28,7 @@ def engine(tmp_path: Path) -> DiffusionEngine:
 @pytest.mark.parametrize(("channels", "dtype"), [(3, "uint8"), (4, "uint8"), (4, "uint16"), (1, "uint8")])
 def test_the_only_layer_is_the_map(engine: DiffusionEngine, channels: int, dtype: str) -> None:
     pixels = picture(60, 80, channels, dtype)
-    (layer,) = engine.generate(REQUEST, as_input(pixels), None, Listener())
+    (layer,) = engine.generate(REQUEST, {"image": as_input(pixels)}, Listener())
     assert (layer.info.format, layer.info.width, layer.info.height) == (PixelFormat.GRAY8, 80, 60)
     assert np.array_equal(layer.pixels[:, :, 0], control_map("edges", pixels))
     assert layer.pixels.any()
@@ -36,23 +36,23 @@ def test_the_only_layer_is_the_map(engine: DiffusionEngine, channels: int, dtype
 
 def test_its_recipe_makes_it_again_and_names_nothing_that_did_not_count(engine: DiffusionEngine) -> None:
     image = as_input(picture(60, 80))
-    (layer,) = engine.generate(REQUEST, image, None, Listener())
+    (layer,) = engine.generate(REQUEST, {"image": image}, Listener())
     request = layer.info.recipe.request
     assert (request.make_map, request.image, request.model) == ("edges", image.ref, "")
-    (again,) = engine.generate(request, image, None, Listener())
+    (again,) = engine.generate(request, {"image": image}, Listener())
     assert np.array_equal(again.pixels, layer.pixels)
     assert again.info == layer.info
 
 
 def test_what_cannot_be_made_is_refused(engine: DiffusionEngine) -> None:
     with pytest.raises(BadValue, match="Send the picture"):
-        engine.generate(REQUEST, None, None, Listener())
+        engine.generate(REQUEST, {}, Listener())
     with pytest.raises(BadValue, match="There are: edges, scribble"):
-        engine.generate(GenerateRequest("", make_map="depth"), as_input(picture(8, 8)), None, Listener())
+        engine.generate(GenerateRequest("", make_map="depth"), {"image": as_input(picture(8, 8))}, Listener())
     with pytest.raises(BadImage, match="depth map"):
-        engine.generate(REQUEST, as_input(np.ones((8, 8), np.float32)), None, Listener())
+        engine.generate(REQUEST, {"image": as_input(np.ones((8, 8), np.float32))}, Listener())
 
 
 def test_it_meets_the_gate(engine: DiffusionEngine) -> None:
     with pytest.raises(Cancelled):
-        engine.generate(REQUEST, as_input(picture(8, 8)), None, Canceller(at=1))
+        engine.generate(REQUEST, {"image": as_input(picture(8, 8))}, Canceller(at=1))

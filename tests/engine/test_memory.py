@@ -13,7 +13,7 @@ from impasto_protocol.errors import OutOfMemory
 from impasto_protocol.messages import GenerateRequest
 from impasto_server.engine.memory import is_out_of_memory
 
-from tests.engine.conftest import as_input, disc, model_of, picture
+from tests.engine.conftest import as_input, by_role, disc, model_of, picture
 from tests.engine.gates import Listener
 
 REQUEST = GenerateRequest(prompt="a red circle", model="tiny", steps=4, seed=7)
@@ -29,7 +29,7 @@ CPU = RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't a
 def test_a_job_steps_down_and_finishes(
     engine: Any, failing: Callable[..., Any], stage: str, error: Exception, failures: int, tier: str
 ) -> None:
-    undisturbed = engine.generate(REQUEST, IMAGE, MASK, Listener())[0]
+    undisturbed = engine.generate(REQUEST, {"image": IMAGE, "mask": MASK}, Listener())[0]
     gate = Listener()
     model = model_of(engine, "tiny")
     seen = set()
@@ -40,14 +40,14 @@ def test_a_job_steps_down_and_finishes(
 
     handle = model.modules["vae"].decoder.register_forward_hook(set_up)
     with failing(engine, stage, error, failures):
-        layer = engine.generate(REQUEST, IMAGE, MASK, gate)[0]
+        layer = engine.generate(REQUEST, {"image": IMAGE, "mask": MASK}, gate)[0]
     handle.remove()
     assert seen == {(True, "SlicedAttnProcessor" if tier == "sliced" else "AttnProcessor2_0")}
     assert layer.info.recipe.software["memory"] == tier
     assert [stage for stage, _, _ in gate.reports].count("saving memory") == failures
     # 64 px is one tile, and sliced attention only rounds elsewhere.
     assert np.abs(layer.pixels.astype(int) - undisturbed.pixels.astype(int)).max() <= 1
-    again = engine.generate(REQUEST, IMAGE, MASK, Listener())[0]
+    again = engine.generate(REQUEST, {"image": IMAGE, "mask": MASK}, Listener())[0]
     assert np.array_equal(again.pixels, undisturbed.pixels)
     assert "memory" not in again.info.recipe.software
 
@@ -56,14 +56,16 @@ def test_a_job_steps_down_and_finishes(
 def test_a_job_that_cannot_step_down_further_says_so_and_the_next_one_works(
     engine: Any, failing: Callable[..., Any], stage: str
 ) -> None:
-    undisturbed = engine.generate(REQUEST, IMAGE, MASK, Listener())[0]
+    undisturbed = engine.generate(REQUEST, {"image": IMAGE, "mask": MASK}, Listener())[0]
     with failing(engine, stage, CUDA), pytest.raises(OutOfMemory, match="too little memory"):
-        engine.generate(REQUEST, IMAGE, MASK, Listener())
-    assert np.array_equal(engine.generate(REQUEST, IMAGE, MASK, Listener())[0].pixels, undisturbed.pixels)
+        engine.generate(REQUEST, {"image": IMAGE, "mask": MASK}, Listener())
+    assert np.array_equal(
+        engine.generate(REQUEST, {"image": IMAGE, "mask": MASK}, Listener())[0].pixels, undisturbed.pixels
+    )
 
 
 def test_a_failure_in_mid_sampling_starts_the_pass_again(engine: Any, failing: Callable[..., Any]) -> None:
-    undisturbed = engine.generate(REQUEST, None, None, Listener())[0]
+    undisturbed = engine.generate(REQUEST, {}, Listener())[0]
 
     class FailsAtStepTwo(Listener):
         def report(self, stage: str, step: int = 0, *rest: Any) -> None:
@@ -72,7 +74,7 @@ def test_a_failure_in_mid_sampling_starts_the_pass_again(engine: Any, failing: C
                 raise CUDA
 
     gate = FailsAtStepTwo()
-    layer = engine.generate(REQUEST, None, None, gate)[0]
+    layer = engine.generate(REQUEST, {}, gate)[0]
     assert [step for stage, step, _ in gate.reports if stage == "sampling"] == [0, 1, 2, 0, 1, 2, 3, 4]
     assert np.array_equal(layer.pixels, undisturbed.pixels)
 
@@ -81,8 +83,8 @@ def test_a_failure_in_mid_sampling_starts_the_pass_again(engine: Any, failing: C
 def test_a_second_pass_that_does_not_fit_is_left_out(engine: Any, masked: bool) -> None:
     """The first pass' picture is worth more than an error."""
     request = replace(REQUEST, width=160, height=160)
-    inputs = (as_input(picture(160, 160)), as_input(disc(160, 160, 80, 80, 70))) if masked else (None, None)
-    full = engine.generate(request, *inputs, Listener())[0]
+    given = by_role(as_input(picture(160, 160)), as_input(disc(160, 160, 80, 80, 70))) if masked else {}
+    full = engine.generate(request, given, Listener())[0]
     model = model_of(engine, "tiny")
 
     def too_large(_module: Any, arguments: tuple[Any, ...]) -> None:
@@ -91,7 +93,7 @@ def test_a_second_pass_that_does_not_fit_is_left_out(engine: Any, masked: bool) 
 
     handle = model.modules["unet"].register_forward_pre_hook(too_large)
     try:
-        layer = engine.generate(request, *inputs, Listener())[0]
+        layer = engine.generate(request, given, Listener())[0]
     finally:
         handle.remove()
     assert (layer.info.width, layer.info.height) == (full.info.width, full.info.height)
@@ -99,13 +101,13 @@ def test_a_second_pass_that_does_not_fit_is_left_out(engine: Any, masked: bool) 
 
 
 def test_other_errors_are_no_lack_of_memory(engine: Any, failing: Callable[..., Any]) -> None:
-    engine.generate(REQUEST, None, None, Listener())
+    engine.generate(REQUEST, {}, Listener())
     assert not is_out_of_memory(RuntimeError("shapes do not match"))
     with (
         failing(engine, "unet", RuntimeError("shapes do not match"), 1),
         pytest.raises(RuntimeError, match="shapes"),
     ):
-        engine.generate(REQUEST, None, None, Listener())
+        engine.generate(REQUEST, {}, Listener())
 
 
 def test_a_model_too_large_to_load_is_said_and_others_still_work(
@@ -113,7 +115,7 @@ def test_a_model_too_large_to_load_is_said_and_others_still_work(
 ) -> None:
     from impasto_server.families.sd15 import SD15
 
-    expected = engine.generate(REQUEST, None, None, Listener())[0].pixels
+    expected = engine.generate(REQUEST, {}, Listener())[0].pixels
     engine._shelf.models.clear()
 
     def load(*_: object) -> None:
@@ -122,8 +124,8 @@ def test_a_model_too_large_to_load_is_said_and_others_still_work(
     with monkeypatch.context() as patch:
         patch.setattr(SD15, "load", load)
         with pytest.raises(OutOfMemory, match="model"):
-            engine.generate(REQUEST, None, None, Listener())
-    assert np.array_equal(engine.generate(REQUEST, None, None, Listener())[0].pixels, expected)
+            engine.generate(REQUEST, {}, Listener())
+    assert np.array_equal(engine.generate(REQUEST, {}, Listener())[0].pixels, expected)
 
 
 def test_models_used_longest_ago_make_room_but_never_those_at_work(
@@ -141,9 +143,9 @@ def test_models_used_longest_ago_make_room_but_never_those_at_work(
         def check(self) -> None:
             super().check()
             if self.checks == 3:
-                engine.generate(replace(REQUEST, model="little"), None, None, Listener())
+                engine.generate(replace(REQUEST, model="little"), {}, Listener())
                 assert held() == ["tiny", "little"]
 
-    engine.generate(REQUEST, None, None, Watches())
-    engine.generate(replace(REQUEST, model="ancestral"), None, None, Listener())
+    engine.generate(REQUEST, {}, Watches())
+    engine.generate(replace(REQUEST, model="ancestral"), {}, Listener())
     assert held() == ["ancestral"]

@@ -11,7 +11,7 @@ import torch
 from impasto_protocol.messages import Control, GenerateRequest, Lora
 from impasto_server.engine.interface import Cancelled, Input
 
-from tests.engine.conftest import as_input, disc, model_of, picture
+from tests.engine.conftest import as_input, by_role, disc, model_of, picture
 from tests.engine.gates import Canceller, Listener, Yielding
 
 REQUEST = GenerateRequest(prompt="a red circle", model="tiny", steps=5, seed=7)
@@ -20,39 +20,38 @@ SHADES = as_input(picture(64, 64, channels=1))
 SCRIBBLE, DEPTH = Control("scribble"), Control("depth", strength=0.7, end=0.8)
 INK, WASH = Lora("ink"), Lora("wash", -0.5)
 
-Job = tuple[GenerateRequest, Input | None, Input | None, tuple[Input, ...]]
+Job = tuple[GenerateRequest, dict[str, Input]]
 KINDS: dict[str, Job] = {
-    "text": (REQUEST, None, None, ()),
-    "text, two takes, two passes": (replace(REQUEST, takes=2, width=96, height=96, steps=3), None, None, ()),
-    "image": (replace(REQUEST, strength=0.6), IMAGE, None, ()),
-    "upscaling": (replace(REQUEST, strength=0.6, steps=2, width=96, height=96), IMAGE, None, ()),
+    "text": (REQUEST, {}),
+    "text, two takes, two passes": (replace(REQUEST, takes=2, width=96, height=96, steps=3), {}),
+    "image": (replace(REQUEST, strength=0.6), by_role(IMAGE)),
+    "upscaling": (replace(REQUEST, strength=0.6, steps=2, width=96, height=96), by_role(IMAGE)),
     "upscaling, ancestral": (
-        replace(REQUEST, model="ancestral", strength=0.6, steps=2, width=96, height=96), IMAGE, None, ()
+        replace(REQUEST, model="ancestral", strength=0.6, steps=2, width=96, height=96), by_role(IMAGE)
     ),
-    "mask": (replace(REQUEST, strength=0.9), IMAGE, MASK, ()),
-    "mask, ancestral": (replace(REQUEST, model="ancestral"), IMAGE, MASK, ()),
-    "little": (replace(REQUEST, model="little"), None, None, ()),
-    "two controls": (replace(REQUEST, controls=(SCRIBBLE, DEPTH)), None, None, (SHADES, SHADES)),
-    "two LoRAs": (replace(REQUEST, loras=(INK, WASH)), None, None, ()),
+    "mask": (replace(REQUEST, strength=0.9), by_role(IMAGE, MASK)),
+    "mask, ancestral": (replace(REQUEST, model="ancestral"), by_role(IMAGE, MASK)),
+    "little": (replace(REQUEST, model="little"), {}),
+    "two controls": (replace(REQUEST, controls=(SCRIBBLE, DEPTH)), by_role(None, None, [SHADES, SHADES])),
+    "two LoRAs": (replace(REQUEST, loras=(INK, WASH)), {}),
     "mask, control, LoRA": (
-        replace(REQUEST, strength=0.9, controls=(DEPTH,), loras=(WASH,)), IMAGE, MASK, (SHADES,)
+        replace(REQUEST, strength=0.9, controls=(DEPTH,), loras=(WASH,)), by_role(IMAGE, MASK, [SHADES])
     ),
 }  # fmt: skip
 INTRUDERS: dict[str, Job] = {
-    "the same model, other steps": (replace(REQUEST, seed=1, steps=2, width=40, height=72), None, None, ()),
-    "the same model, inpainting": (replace(REQUEST, seed=2, steps=2, guidance=1.0), IMAGE, MASK, ()),
-    "another sampler": (replace(REQUEST, model="ancestral", steps=2), None, None, ()),
-    "another model": (replace(REQUEST, model="little", steps=2), None, None, ()),
+    "the same model, other steps": (replace(REQUEST, seed=1, steps=2, width=40, height=72), {}),
+    "the same model, inpainting": (replace(REQUEST, seed=2, steps=2, guidance=1.0), by_role(IMAGE, MASK)),
+    "another sampler": (replace(REQUEST, model="ancestral", steps=2), {}),
+    "another model": (replace(REQUEST, model="little", steps=2), {}),
     "the same model with adapters": (
         replace(REQUEST, seed=5, steps=2, controls=(SCRIBBLE,), loras=(replace(INK, strength=0.3),)),
-        None, None, (SHADES,),
+        by_role(None, None, [SHADES]),
     ),
 }  # fmt: skip
 
 
 def paint(engine: Any, job: Job, gate: Any) -> list[bytes]:
-    request, image, mask, controls = job
-    return [layer.pixels.tobytes() for layer in engine.generate(request, image, mask, gate, controls)]
+    return [layer.pixels.tobytes() for layer in engine.generate(*job, gate)]
 
 
 @pytest.mark.parametrize("intruder", INTRUDERS)
@@ -127,7 +126,7 @@ def test_an_intruder_short_of_memory_leaves_no_trace(engine: Any, failing: Calla
     def intrude() -> None:
         with failing(engine, "unet", torch.OutOfMemoryError("out of memory"), times=2):
             request = INTRUDERS["the same model, other steps"][0]
-            layer = engine.generate(request, None, None, Listener())[0]
+            layer = engine.generate(request, {}, Listener())[0]
         lowered.append(layer.info.recipe.software.get("memory"))
 
     handles = [part.register_forward_pre_hook(set_up_of_the_outer_job) for part in (unet, vae.decoder)]

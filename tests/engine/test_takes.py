@@ -9,16 +9,16 @@ import pytest
 from impasto_protocol.messages import GenerateRequest
 from impasto_server.engine.interface import Cancelled, Input, Layer
 
-from tests.engine.conftest import as_input, disc, picture
+from tests.engine.conftest import as_input, by_role, disc, picture
 from tests.engine.gates import Listener
 
 REQUEST = GenerateRequest("a red circle", model="tiny", steps=2, strength=0.6, seed=7, takes=3)
 IMAGE, MASK = as_input(picture(64, 64)), as_input(disc(64, 64, 30, 34, 14))
-KINDS: dict[str, tuple[GenerateRequest, Input | None, Input | None]] = {
-    "text": (REQUEST, None, None),
-    "image": (REQUEST, IMAGE, None),
-    "mask": (REQUEST, IMAGE, MASK),
-    "upscaling": (replace(REQUEST, width=96, height=96), IMAGE, None),
+KINDS: dict[str, tuple[GenerateRequest, dict[str, Input]]] = {
+    "text": (REQUEST, {}),
+    "image": (REQUEST, by_role(IMAGE)),
+    "mask": (REQUEST, by_role(IMAGE, MASK)),
+    "upscaling": (replace(REQUEST, width=96, height=96), by_role(IMAGE)),
 }
 
 
@@ -64,6 +64,6 @@ def test_what_was_delivered_before_a_cancel_is_what_would_have_been_painted(engi
 
 def test_a_map_is_delivered_too(engine: Any) -> None:
     gate = Listener()
-    layers = engine.generate(replace(REQUEST, make_map="edges"), IMAGE, None, gate)
+    layers = engine.generate(replace(REQUEST, make_map="edges"), {"image": IMAGE}, gate)
     assert gate.delivered == list(layers)
     assert len(layers) == 1

@@ -38,7 +38,7 @@ def test_the_layer_has_the_size_asked_for_and_the_documents_depth(
     engine: Any, channels: int, dtype: str, strength: float
 ) -> None:
     image = as_input(picture(40, 60, channels, dtype))
-    layer = engine.generate(larger(150, 100, strength=strength), image, None, Listener())[0]
+    layer = engine.generate(larger(150, 100, strength=strength), {"image": image}, Listener())[0]
     expected = {1: PixelFormat.RGB8, 3: PixelFormat.RGB8, 4: PixelFormat.RGBA8}[channels]
     assert layer.info.format is (PixelFormat.RGBA16 if dtype == "uint16" else expected)
     assert layer.pixels.shape[:2] == (100, 150)
@@ -48,7 +48,7 @@ def test_the_layer_has_the_size_asked_for_and_the_documents_depth(
 def test_strength_0_only_resamples(engine: Any) -> None:
     pixels = picture(40, 300)
     gate = Listener()
-    layer = engine.generate(larger(450, 60, strength=0.0), as_input(pixels), None, gate)[0]
+    layer = engine.generate(larger(450, 60, strength=0.0), {"image": as_input(pixels)}, gate)[0]
     assert np.array_equal(layer.pixels, quantise(resize(to_float(pixels), (450, 60)), np.uint8))
     assert "sampling" not in gate.stages
 
@@ -56,7 +56,7 @@ def test_strength_0_only_resamples(engine: Any) -> None:
 def test_strength_above_0_adds_what_resampling_cannot(engine: Any) -> None:
     image = as_input(picture(40, 60))
     layers = [
-        engine.generate(larger(120, 80, strength=strength), image, None, Listener())[0].pixels
+        engine.generate(larger(120, 80, strength=strength), {"image": image}, Listener())[0].pixels
         for strength in (0.0, 0.5)
     ]
     assert not np.array_equal(*layers)
@@ -69,7 +69,7 @@ def test_alpha_is_resampled_and_hidden_colours_stay_hidden(engine: Any, dtype: s
     pixels = np.zeros((64, 64, 4), dtype)
     pixels[:, :, 1] = peak  # green where nothing is seen
     pixels[16:48, 16:48] = (peak, 0, 0, peak)
-    layer = engine.generate(larger(128, 128, strength=strength), as_input(pixels), None, Listener())[0]
+    layer = engine.generate(larger(128, 128, strength=strength), {"image": as_input(pixels)}, Listener())[0]
     alpha = layer.pixels[:, :, 3] / peak
     expected = np.clip(resize(to_float(pixels[:, :, 3:]), (128, 128)), 0.0, 1.0)[:, :, 0]
     assert np.abs(alpha - expected).max() <= 0.51 / 255
@@ -84,7 +84,7 @@ def test_an_opaque_alpha_changes_nothing(engine: Any) -> None:
     colour = picture(40, 40)
     opaque = np.dstack([colour, np.full((40, 40), 255, np.uint8)])
     made = [
-        engine.generate(larger(90, 90), as_input(pixels), None, Listener())[0].pixels
+        engine.generate(larger(90, 90), {"image": as_input(pixels)}, Listener())[0].pixels
         for pixels in (colour, opaque)
     ]
     assert np.array_equal(made[0], made[1][:, :, :3])
@@ -93,23 +93,23 @@ def test_an_opaque_alpha_changes_nothing(engine: Any) -> None:
 
 def test_a_recipe_paints_the_same_bytes(engine: Any) -> None:
     image = as_input(picture(60, 70))
-    layer = engine.generate(larger(140, 120, steps=0, guidance=-1.0), image, None, Listener())[0]
+    layer = engine.generate(larger(140, 120, steps=0, guidance=-1.0), {"image": image}, Listener())[0]
     request = layer.info.recipe.request
     assert (request.width, request.height, request.image) == (140, 120, image.ref)
-    assert np.array_equal(engine.generate(request, image, None, Listener())[0].pixels, layer.pixels)
+    assert np.array_equal(engine.generate(request, {"image": image}, Listener())[0].pixels, layer.pixels)
 
 
 def test_takes_are_the_seeds_that_follow(engine: Any) -> None:
     image = as_input(picture(50, 50))
-    two = engine.generate(larger(100, 100, takes=2), image, None, Listener())
-    single = engine.generate(larger(100, 100, seed=8), image, None, Listener())[0]
+    two = engine.generate(larger(100, 100, takes=2), {"image": image}, Listener())
+    single = engine.generate(larger(100, 100, seed=8), {"image": image}, Listener())[0]
     assert np.array_equal(two[1].pixels, single.pixels)
     assert not np.array_equal(two[0].pixels, two[1].pixels)
 
 
 def test_progress_counts_the_steps_of_all_tiles_and_shows_no_single_one(engine: Any) -> None:
     gate = Listener(previews=True)
-    engine.generate(larger(150, 150, takes=2), as_input(picture(75, 75)), None, gate)
+    engine.generate(larger(150, 150, takes=2), {"image": as_input(picture(75, 75))}, gate)
     steps = [step for stage, step, _ in gate.reports if stage == "sampling"]
     assert steps == sorted(steps)
     # 152 px in tiles of 64 px that overlap by 16 at least: 3 × 3; strength 0.5 of 4 steps runs 4 of 8.
@@ -120,10 +120,10 @@ def test_progress_counts_the_steps_of_all_tiles_and_shows_no_single_one(engine: 
 def test_it_can_be_cancelled_between_tiles(engine: Any) -> None:
     image = as_input(picture(75, 75))
     whole = Listener()
-    engine.generate(larger(150, 150), image, None, whole)
+    engine.generate(larger(150, 150), {"image": image}, whole)
     gate = Canceller(at=whole.checks // 2)
     with pytest.raises(Cancelled):
-        engine.generate(larger(150, 150), image, None, gate)
+        engine.generate(larger(150, 150), {"image": image}, gate)
     assert gate.checks == whole.checks // 2
 
 
@@ -139,23 +139,25 @@ def test_it_can_be_cancelled_between_tiles(engine: Any) -> None:
 )
 def test_a_size_that_is_no_scale_is_refused(engine: Any, width: int, height: int, says: str) -> None:
     with pytest.raises(SizeMismatch, match=says):
-        engine.generate(larger(width, height), as_input(picture(64, 64)), None, Listener())
+        engine.generate(larger(width, height), {"image": as_input(picture(64, 64))}, Listener())
 
 
 @pytest.mark.parametrize("size", [(129, 128), (100, 99), (200, 201)])
 def test_a_pixel_more_or_less_is_no_other_shape(engine: Any, size: tuple[int, int]) -> None:
     request = larger(*size, strength=0.0)
-    layer = engine.generate(request, as_input(picture(64, 64)), None, Listener())[0]
+    layer = engine.generate(request, {"image": as_input(picture(64, 64))}, Listener())[0]
     assert layer.pixels.shape[1::-1] == size
 
 
 def test_masks_and_controls_do_not_go_with_it(engine: Any) -> None:
     image = as_input(picture(64, 64))
     with pytest.raises(SizeMismatch, match="picture and mask"):
-        engine.generate(larger(128, 128), image, as_input(disc(64, 64, 30, 30, 9)), Listener())
+        engine.generate(
+            larger(128, 128), {"image": image, "mask": as_input(disc(64, 64, 30, 30, 9))}, Listener()
+        )
     request = larger(128, 128, controls=(Control("scribble"),))
     with pytest.raises(BadValue, match="steer upscaling"):
-        engine.generate(request, image, None, Listener(), [as_input(picture(128, 128, 1))])
+        engine.generate(request, {"image": image, "control 1": as_input(picture(128, 128, 1))}, Listener())
 
 
 # ── a model made of numbers ──────────────────────────────────────────────────────────────────────────────

@@ -15,7 +15,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,7 +34,7 @@ MODEL = ModelInfo(
     native_px=SIDE_PX,
     default_steps=STEPS,
     default_guidance=5.0,
-    capabilities=("text", "image", "mask", "control", "lora", "upscale", "live"),
+    capabilities=("text", "image", "mask", "control", "lora", "upscale", "live", "texture"),
     controls=("scribble", "depth"),
     loras=("ink",),
 )
@@ -51,22 +51,16 @@ class FakeEngine:
         return [MODEL]
 
     def generate(
-        self,
-        request: GenerateRequest,
-        image: Input | None,
-        mask: Input | None,
-        gate: StepGate,
-        controls: Sequence[Input] = (),
+        self, request: GenerateRequest, pictures: Mapping[str, Input], gate: StepGate
     ) -> Sequence[Layer]:
         if request.make_map:
-            made = _fake_map(request, image)
+            made = _fake_map(request, pictures["image"])
             gate.deliver(made)
             return [made]
-        frame = image or next(iter(controls), None)
+        frame = pictures.get("image") or pictures.get("control 1")
         width = request.width or (frame.ref.width if frame else SIDE_PX)
         height = request.height or (frame.ref.height if frame else SIDE_PX)
-        pictures = [picture for picture in (image, mask, *controls) if picture is not None]
-        digests = "/".join(hashlib.sha256(picture.pixels.tobytes()).hexdigest() for picture in pictures)
+        digests = "/".join(hashlib.sha256(one.pixels.tobytes()).hexdigest() for one in pictures.values())
         layers = []
         gate.report("loading")
         for take in range(request.takes):
@@ -177,9 +171,8 @@ def live_pixels(
     return pixels
 
 
-def _fake_map(request: GenerateRequest, image: Input | None) -> Layer:
+def _fake_map(request: GenerateRequest, image: Input) -> Layer:
     """The picture's first channel, as if that were a map."""
-    assert image is not None
     first = image.pixels if image.pixels.ndim == 2 else image.pixels[:, :, 0]
     shape = (image.ref.width, image.ref.height)
     made = GenerateRequest("", "", "", *shape, image=image.ref, make_map=request.make_map)
@@ -187,11 +180,11 @@ def _fake_map(request: GenerateRequest, image: Input | None) -> Layer:
     return Layer(info, np.ascontiguousarray(first, np.uint8)[:, :, None])
 
 
-def painted(request: GenerateRequest, image: Input | None = None, controls: Sequence[Input] = ()) -> bytes:
+def painted(request: GenerateRequest, pictures: Mapping[str, Input] | None = None) -> bytes:
     """The bytes an undisturbed run paints for a request: one layer, no takes."""
     engine = FakeEngine()
     engine._step_s = 0.0
-    return engine.generate(request, image, None, _OpenGate(), controls)[0].pixels.tobytes()
+    return engine.generate(request, pictures or {}, _OpenGate())[0].pixels.tobytes()
 
 
 class _OpenGate:

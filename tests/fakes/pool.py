@@ -93,7 +93,7 @@ class FakePool:
         that are `finished`."""
         assert self.listener is not None
         command = next(run for run in reversed(self.running[worker]) if job in (None, run.job))
-        count = command.generate.takes if state == "done" else finished
+        count = command.generate.layers if state == "done" else finished
         layers, error = [self._layer(command, take) for take in range(count)], None
         self.running[worker].remove(command)
         if state == "failed":

@@ -114,7 +114,7 @@ def test_a_picture_equals_the_one_of_the_stock_pipeline(engine: Any, home: Path)
         PROMPT, negative_prompt=NEGATIVE, num_inference_steps=3, guidance_scale=5.0,
         generator=torch.Generator().manual_seed(5), output_type="np",
     ).images[0]  # fmt: skip
-    layer = engine.generate(REQUEST, None, None, Listener())[0]
+    layer = engine.generate(REQUEST, {}, Listener())[0]
     assert np.array_equal(layer.pixels, as_bytes(expected))
 
 
@@ -155,18 +155,18 @@ def test_long_and_weighted_prompts_reach_both_encoders(engine: Any, home: Path) 
     long = FAMILY.embed(components, "red on " * 30, "on", 5.0, "cpu")
     assert long["prompt_embeds"].shape == long["negative_prompt_embeds"].shape
     assert long["prompt_embeds"].shape[1] % 16 == 0 < long["prompt_embeds"].shape[1] - 16
-    layer = engine.generate(replace(REQUEST, prompt="(red:1.6) on " * 30), None, None, Listener())[0]
+    layer = engine.generate(replace(REQUEST, prompt="(red:1.6) on " * 30), {}, Listener())[0]
     assert layer.pixels.std() > 0
 
 
 def test_pictures_are_repainted_and_inpainted(engine: Any) -> None:
     given = picture(72, 80)
     image = as_input(given)
-    layer = engine.generate(replace(REQUEST, strength=0.6), image, None, Listener())[0]
+    layer = engine.generate(replace(REQUEST, strength=0.6), {"image": image}, Listener())[0]
     assert layer.pixels.shape == given.shape
     assert not np.array_equal(layer.pixels, given)
     mask = disc(72, 80, 40, 36, 16)
-    layer = engine.generate(REQUEST, image, as_input(mask), Listener())[0]
+    layer = engine.generate(REQUEST, {"image": image, "mask": as_input(mask)}, Listener())[0]
     covered = np.zeros((72, 80), bool)
     box = np.s_[
         layer.info.y : layer.info.y + layer.info.height, layer.info.x : layer.info.x + layer.info.width
@@ -180,19 +180,19 @@ def test_controls_steer_and_loras_are_worn(engine: Any, home: Path) -> None:
     models = {model.model: model for model in engine.models()}
     assert models["xl"].controls == ("depth",)
     assert {"authors", "ink", "kohya"} <= set(models["xl"].loras)
-    plain = engine.generate(REQUEST, None, None, Listener())[0].pixels
+    plain = engine.generate(REQUEST, {}, Listener())[0].pixels
     depth = as_input(picture(64, 64, 1))
     asked = replace(REQUEST, controls=(Control("depth"),))
-    steered = engine.generate(asked, None, None, Listener(), [depth])[0].pixels
+    steered = engine.generate(asked, {"control 1": depth}, Listener())[0].pixels
     assert not np.array_equal(steered, plain)
     tuned = {
-        name: engine.generate(replace(REQUEST, loras=(Lora(name),)), None, None, Listener())[0].pixels
+        name: engine.generate(replace(REQUEST, loras=(Lora(name),)), {}, Listener())[0].pixels
         for name in ("authors", "ink", "kohya")
     }
     assert not np.array_equal(tuned["ink"], plain)
     assert np.array_equal(tuned["ink"], tuned["kohya"])  # alpha = rank: the same LoRA in three dialects
     assert np.array_equal(tuned["ink"], tuned["authors"])
-    assert np.array_equal(engine.generate(REQUEST, None, None, Listener())[0].pixels, plain)
+    assert np.array_equal(engine.generate(REQUEST, {}, Listener())[0].pixels, plain)
 
 
 def test_a_lora_in_the_second_encoder_alone_changes_what_is_read(engine: Any, home: Path) -> None:
@@ -200,8 +200,8 @@ def test_a_lora_in_the_second_encoder_alone_changes_what_is_read(engine: Any, ho
     tensors = load_file(home / "loras" / "ink.safetensors")
     second = {name: value for name, value in tensors.items() if name.startswith("text_encoder_2.")}
     save_file(second, home / "loras" / "second.safetensors")
-    plain = engine.generate(REQUEST, None, None, Listener())[0].pixels
-    tuned = engine.generate(replace(REQUEST, loras=(Lora("second"),)), None, None, Listener())[0].pixels
+    plain = engine.generate(REQUEST, {}, Listener())[0].pixels
+    tuned = engine.generate(replace(REQUEST, loras=(Lora("second"),)), {}, Listener())[0].pixels
     assert not np.array_equal(tuned, plain)
 
 

@@ -98,8 +98,7 @@ async def check(home: Path) -> None:
         for number, layer in enumerate(row.layers):
             take = replace(row.request, seed=row.request.seed + number, takes=1)
             given = {role: _input(blobs, ref) for role, ref in row.request.pictures.items()}
-            image = given.pop("image", None)
-            assert bytes(blobs.read(layer.pixels)) == painted(take, image, [*given.values()])
+            assert bytes(blobs.read(layer.pixels)) == painted(take, given)
     await journal.close()
     database = sqlite3.connect(home / "journal.sqlite")
     assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)

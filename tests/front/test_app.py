@@ -87,7 +87,7 @@ async def test_a_picture_goes_in_and_a_layer_comes_out(tmp_path: Path) -> None:
         await client.send(FetchLayer(2, job.job, 0, 0, layer.height))
         pixels = (await client.expect(LayerPixels)).pixels
         assert (pixels.width, pixels.height, pixels.format) == (layer.width, layer.height, layer.format)
-        ref = pool.runs[0][1].image
+        ref = pool.runs[0][1].pictures["image"]
         assert isinstance(ref, InputRef)
         await client.send(FetchInput(3, ref.digest, 0, 64))
         assert (await client.expect(InputPixels)).pixels.data == picture

@@ -72,7 +72,7 @@ async def test_a_client_is_welcomed_with_what_the_server_accepts(tmp_path: Path)
         assert client.welcome.protocol == 1
         assert client.welcome.server == server.info.version
         assert client.welcome.shared is None
-        able = ("generate", "image", "mask", "control", "lora", "upscale", "live")
+        able = ("generate", "image", "mask", "control", "lora", "upscale", "live", "texture")
         assert client.welcome.capabilities == able
 
 

@@ -46,7 +46,7 @@ def digest(home: Path, model: str) -> str:
 def test_a_bare_machine_has_pocket(home: Path) -> None:
     (info,) = Catalogue(home).infos()
     assert (info.model, info.title, info.family) == (POCKET, "Pocket", "sd15")
-    assert info.capabilities == ("text", "image", "mask", "control", "lora", "upscale", "live")
+    assert info.capabilities == ("text", "image", "mask", "control", "lora", "upscale", "live", "texture")
     card = json.loads((Catalogue(home).get(POCKET).folder / "pocket.json").read_text())
     assert info.native_px == card["native_px"]
     assert (info.default_steps, info.default_guidance) == (card["steps"], card["guidance_scale"])

@@ -10,7 +10,13 @@ from pathlib import Path
 
 import pytest
 from impasto_protocol.errors import ServerUnreachable
+from impasto_server import __version__
 from impasto_server.plugins import archive
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 ROOT = Path(__file__).parents[2]
 
@@ -78,3 +84,77 @@ def test_without_a_network_a_sentence_says_so(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     with pytest.raises(ServerUnreachable, match="Connect to the internet"):
         dict(archive.vendored(ROOT / "constraints.txt", tmp_path))
+
+
+# ── Blender's ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture(scope="module")
+def blenders() -> archive.Archive:
+    return archive.build_blender(ROOT, ROOT / "build" / "vendored")
+
+
+def test_blenders_archive_is_an_extension_and_an_older_addon(blenders: archive.Archive) -> None:
+    manifest = tomllib.loads(blenders.files["impasto/blender_manifest.toml"].decode())
+    tree = ast.parse(blenders.files["impasto/__init__.py"])
+    info = next(
+        ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "bl_info"
+    )
+    assert manifest["version"] == __version__ == ".".join(map(str, info["version"]))
+    assert manifest["name"] == info["name"] == "Impasto"
+    assert manifest["license"] == ["SPDX:GPL-3.0-or-later"]
+    assert {path.split("/")[0] for path in blenders.files} == {"impasto"}
+    for reason in (manifest["tagline"], *manifest["permissions"].values()):
+        assert len(reason) <= 64
+        assert reason[-1].isalnum()
+
+
+def test_nothing_in_blenders_archive_is_imported_by_a_name_that_others_use_too(
+    blenders: archive.Archive,
+) -> None:
+    for name, data in blenders.files.items():
+        if name.endswith(".py"):
+            for node in ast.walk(ast.parse(data, name)):
+                named = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+                if isinstance(node, ast.ImportFrom) and not node.level:
+                    named = [node.module or ""]
+                carried = {one.partition(".")[0] for one in named} & {*archive.OURS, *archive.THEIRS}
+                assert not carried, name
+
+
+def test_rewriting_changes_imports_alone(blenders: archive.Archive) -> None:
+    """Every line that differs from the source is an import, and as far down as before."""
+    for package in archive.OURS:
+        for path in (ROOT / "protocol" / package).rglob("*.py"):
+            before = path.read_bytes().splitlines()
+            inside = path.relative_to(ROOT / "protocol").as_posix()
+            after = blenders.files[f"impasto/vendor/{inside}"].splitlines()
+            assert len(before) == len(after)
+            for old, new in zip(before, after, strict=True):
+                assert old == new or (b"import" in old and old.split()[-1] == new.split()[-1])
+
+
+def test_blenders_addon_carries_all_that_it_needs(blenders: archive.Archive, tmp_path: Path) -> None:
+    """A bare Python imports the client and both studios, and has none of them under their plain names."""
+    for name, data in blenders.files.items():
+        if name.startswith("impasto/vendor/"):
+            path = tmp_path / "here" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+    (tmp_path / "here/impasto/__init__.py").touch()
+    words = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r}); "
+        "import here.impasto.vendor.impasto_studio.studio, here.impasto.vendor.impasto_studio.texture.studio; "
+        "print([name for name in sys.modules if name.split('.')[0] in "
+        f"{(*archive.OURS, *archive.THEIRS)!r}])"
+    )
+    done = subprocess.run([sys.executable, "-S", "-I", "-c", words], capture_output=True, text=True)
+    assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr
+
+
+def test_the_same_sources_give_the_same_addon(blenders: archive.Archive, tmp_path: Path) -> None:
+    blenders.write(tmp_path / "one.zip")
+    archive.build_blender(ROOT, ROOT / "build" / "vendored").write(tmp_path / "two.zip")
+    assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "two.zip").read_bytes()

@@ -30,7 +30,8 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 def paint(engine: Any, request: GenerateRequest, *controls: np.ndarray) -> np.ndarray:
-    (layer,) = engine.generate(request, None, None, OpenGate(), [as_input(each) for each in controls])
+    pictures = {f"control {number}": as_input(each) for number, each in enumerate(controls, 1)}
+    (layer,) = engine.generate(request, pictures, OpenGate())
     return np.asarray(layer.pixels)
 
 

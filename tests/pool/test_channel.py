@@ -58,9 +58,9 @@ MODEL = ModelInfo("pocket", "Pocket", "sd15", 256, 20, 5.0, ("text",))
 @pytest.mark.parametrize(
     "command",
     [
-        Run("1", REQUEST, REF, MASK),
+        Run("1", REQUEST, {"image": REF, "mask": MASK}),
         Run("1", GenerateRequest("x")),
-        Run("1", CONTROLLED, controls=(REF, MASK)),
+        Run("1", CONTROLLED, {"control 1": REF, "control 2": MASK}),
         CancelRun("1"),
         OpenLive(3, "a", LIVE),
         FeedLive(3, 9, PIXELS, PIXELS, (PIXELS, PIXELS), 4, 0.25),

@@ -63,7 +63,7 @@ def test_what_is_gone_is_not_looked_at() -> None:
 
 def test_how_many_takes_there_will_be() -> None:
     note = Note("document", Box(0, 0, 8, 8), intent=Intent(takes=3))
-    work = Work("job", note, "running", "a boat", 0.0)
+    work = Work("job", "running", "a boat", 0.0, note=note)
     assert work.expected == 3, "of an earlier run of the host, as far as its note says"
     work.plan = Plan("document", (8, 8), Box(0, 0, 8, 8), GenerateRequest("a boat", takes=1))
     assert work.expected == 1

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cache
+from pathlib import Path
+
 import numpy as np
 import numpy.typing as npt
 from impasto_server.texturing.mesh import Mesh
@@ -68,6 +71,109 @@ def sheet(half: float = 1.0) -> Mesh:
     corners = np.array([[0.02, 0.02], [0.98, 0.02], [0.98, 0.98], [0.02, 0.98]], np.float32)
     triangles = np.array([[0, 1, 2], [0, 2, 3]], np.int32)
     return Mesh(positions, triangles, corners[triangles])
+
+
+@cache
+def suzanne(subdivided: int = 0) -> Mesh:
+    """Blender's monkey with its own unwrap (tools/fixtures/suzanne.py): 968 triangles, flat, eyes in sockets."""
+    with np.load(Path(__file__).parent / "suzanne.npz") as stored:
+        mesh = Mesh(
+            (stored["positions"] / 10_000).astype(np.float32),
+            stored["triangles"].astype(np.int32),
+            (stored["uvs"] / 65_535).astype(np.float32),
+        )
+    return split(mesh, subdivided)
+
+
+@cache
+def icosphere(divided: int = 2) -> Mesh:
+    """Of equal triangles, each with a chart of its own: nothing but seams."""
+    golden = (1 + 5**0.5) / 2
+    corners = [(0, a, b * golden) for a in (-1, 1) for b in (-1, 1)]
+    positions = np.array([np.roll(corner, turn) for turn in range(3) for corner in corners])
+    near = np.linalg.norm(positions[:, None] - positions[None], axis=2) < 2.01
+    faces = [
+        (a, b, c)
+        for a in range(12)
+        for b in range(a + 1, 12)
+        for c in range(b + 1, 12)
+        if near[a, b] and near[b, c] and near[a, c]
+    ]
+    ways = np.linalg.det(positions[np.array(faces)])
+    turned = [face if way > 0 else (face[0], face[2], face[1]) for face, way in zip(faces, ways, strict=True)]
+    mesh = Mesh(positions.astype(np.float32), np.array(turned, np.int32), np.zeros((20, 3, 2), np.float32))
+    mesh = split(mesh, divided)
+    unit = mesh.positions / np.linalg.norm(mesh.positions, axis=1, keepdims=True)
+    return Mesh(unit, mesh.triangles, _charts(len(mesh.triangles)))
+
+
+def _charts(count: int) -> FloatArray:
+    """(count, 3, 2): a right-angled triangle for each, two to a square, with room between them."""
+    across = int(np.ceil(np.sqrt(count / 2)))
+    number = np.arange(count)
+    low = np.array([(0.08, 0.04), (0.96, 0.04), (0.96, 0.92)])
+    high = np.array([(0.04, 0.08), (0.92, 0.96), (0.04, 0.96)])
+    inner = np.where((number % 2 == 0)[:, None, None], low, high)
+    place = np.stack([number // 2 % across, number // 2 // across], 1)[:, None]
+    return ((inner + place) / across).astype(np.float32)
+
+
+def split(mesh: Mesh, times: int) -> Mesh:
+    """Each triangle cut into four, so many times, without moving the surface."""
+    for _ in range(times):
+        corners = mesh.corners
+        middles = (corners + np.roll(corners, -1, axis=1)) / 2
+        uv_middles = (mesh.uvs + np.roll(mesh.uvs, -1, axis=1)) / 2
+        places, uvs = np.concatenate([corners, middles], 1), np.concatenate([mesh.uvs, uv_middles], 1)
+        order = np.array([[0, 3, 5], [3, 1, 4], [5, 4, 2], [3, 4, 5]])
+        mesh = Mesh(
+            places[:, order].reshape(-1, 3),
+            np.arange(12 * len(corners), dtype=np.int32).reshape(-1, 3),
+            uvs[:, order].reshape(-1, 3, 2),
+        )
+    return mesh
+
+
+def moved(mesh: Mesh, by: tuple[float, float, float], scale: float = 1.0) -> Mesh:
+    """An instance of it, with the same UVs."""
+    places = (mesh.positions * scale + np.array(by)).astype(np.float32)
+    return Mesh(places, mesh.triangles, mesh.uvs, mesh.normals)
+
+
+def mirrored(mesh: Mesh) -> Mesh:
+    """With its mirror image beyond x = 0, as the modifier makes it: both halves have the same UVs."""
+    flipped = mesh.triangles[:, ::-1] + len(mesh.positions)
+    return Mesh(
+        np.concatenate([mesh.positions, mesh.positions * np.array([-1, 1, 1], np.float32)]),
+        np.concatenate([mesh.triangles, flipped]).astype(np.int32),
+        np.concatenate([mesh.uvs, mesh.uvs[:, ::-1]]),
+    )
+
+
+def joined(*meshes: Mesh) -> Mesh:
+    """One target's mesh of several parts, in this order."""
+    starts = np.cumsum([0, *(len(mesh.positions) for mesh in meshes)])
+    return Mesh(
+        np.concatenate([mesh.positions for mesh in meshes]),
+        np.concatenate(
+            [mesh.triangles + start for mesh, start in zip(meshes, starts[:-1], strict=True)]
+        ).astype(np.int32),
+        np.concatenate([mesh.uvs for mesh in meshes]),
+    )
+
+
+def packed(mesh: Mesh, column: int, columns: int) -> Mesh:
+    """With its UVs in one of so many columns of an atlas."""
+    uvs = (mesh.uvs + np.float32([column, 0])) / np.float32([columns, 1])
+    return Mesh(mesh.positions, mesh.triangles, uvs.astype(np.float32), mesh.normals)
+
+
+def nested() -> Mesh:
+    """A box in a box that is open in front: both in one atlas."""
+    outer = cube(1.0)
+    front = outer.face_normals[:, 1] < -0.5
+    inside = Mesh(outer.positions, outer.triangles[~front][:, ::-1], outer.uvs[~front][:, ::-1])
+    return joined(packed(cube(0.4), 0, 2), packed(inside, 1, 2))
 
 
 def _grid(place, normal, around: int, across: int, latitudes: FloatArray) -> Mesh:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -140,21 +140,16 @@ def test_the_engine_sees_inputs_as_arrays_it_cannot_change(
 
     class Looker(FakeEngine):
         def generate(
-            self,
-            request: GenerateRequest,
-            image: Input | None,
-            mask: Input | None,
-            gate: StepGate,
-            controls: Sequence[Input] = (),
+            self, request: GenerateRequest, pictures: Mapping[str, Input], gate: StepGate
         ) -> Sequence[Layer]:
-            assert image is not None
-            seen.extend([image, *controls])
+            assert list(pictures) == ["image", "control 1"]
+            seen.extend(pictures.values())
             return []
 
     bench = Bench(tmp_path, Looker())
     ref = bench.blobs.put(given.tobytes(), 3, 2, format)
     request = GenerateRequest("x", image=ref, controls=(Control("depth", ref),))
-    bench.worker.run(Run("1", request, ref, None, (ref,)))
+    bench.worker.run(Run("1", request, {"image": ref, "control 1": ref}))
     assert len(seen) == 2
     for one in seen:
         assert np.array_equal(one.pixels, given)
@@ -214,12 +209,7 @@ def test_a_typed_error_of_the_engine_reaches_the_artist_word_for_word(tmp_path: 
 def test_a_layer_of_another_shape_than_announced_is_a_defect_not_a_result(tmp_path: Path) -> None:
     class Sloppy(FakeEngine):
         def generate(
-            self,
-            request: GenerateRequest,
-            image: Input | None,
-            mask: Input | None,
-            gate: StepGate,
-            controls: Sequence[Input] = (),
+            self, request: GenerateRequest, pictures: Mapping[str, Input], gate: StepGate
         ) -> Sequence[Layer]:
             info = LayerInfo("x", 0, 0, 4, 4, PixelFormat.RGBA8, Recipe(request, "", ""))
             gate.deliver(Layer(info, np.zeros((4, 4, 3), "u1")))

@@ -10,6 +10,7 @@ from impasto_protocol.messages import Camera
 from impasto_studio.host import Failed, LayerEntry, Picture
 
 __all__ = [
+    "CURRENT_VIEW",
     "Gather",
     "Gathered",
     "NewTextures",
@@ -44,6 +45,7 @@ class TextureScene:
     cameras: Tuple[LayerEntry, ...] = ()  # all of the scene, the active one first
     view: bool = False  # there is a 3D view to look through
     pictures: Tuple[str, ...] = ()  # names of images that may be laid on, the one being looked at first
+    worn: Tuple[str, ...] = ()  # jobs whose textures are in the file
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ class ViewWanted:
     """A view to be made ready."""
 
     camera: str = CURRENT_VIEW  # id
+    seen: Optional[Camera] = None  # in place of a camera of the scene: it is that of an earlier job
     picture: str = ""  # name of an image that is what the view shows; it is resampled to the view
     mask: str = ""  # name of an image whose brightness says where the view may change the textures
 

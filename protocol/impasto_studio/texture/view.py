@@ -27,7 +27,8 @@ class TextureResult:
     seed: int
     created_s: float  # Unix time
     applied: bool = False
-    can_apply: bool = True  # its objects are there
+    can_apply: bool = True  # its textures are finished
+    textures: bool = True  # False: it ended before they were made; the views it has can be laid on
 
 
 @dataclass(frozen=True)

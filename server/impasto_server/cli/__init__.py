@@ -33,6 +33,7 @@ COMMANDS: Mapping[str, str] = {
     "jobs": "list, cancel or fetch jobs",
     "models": "list models, or add a folder",
     "krita": "put the plugin into Krita, or build its archive",
+    "blender": "put the add-on into Blender, or build its archive",
     "pocket": "write the model card of the embedded model",
     "doctor": "check this machine, and say what to do about each problem",
     "stop": "stop the server",

@@ -23,7 +23,7 @@ from impasto_server.cli import images, png, servers
 from impasto_server.cli.generate import control_of, lora_of
 from impasto_server.cli.images import Picture
 from impasto_server.cli.watching import LOOK_S, Watched
-from impasto_server.front.requests import SMALLEST_PX
+from impasto_server.front.demands import SMALLEST_PX
 
 BROKEN_AFTER_S = 1.0  # a file that cannot be read for so long is not just being written
 _LONGEST_PX = 512  # of the previews, for a model the server has not named

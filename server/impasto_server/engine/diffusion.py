@@ -5,7 +5,7 @@ Importing this imports torch, diffusers and transformers, which takes seconds; o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -31,8 +31,10 @@ from impasto_server.engine.maps import make_map
 from impasto_server.engine.painting import Painting
 from impasto_server.engine.resolving import resolved
 from impasto_server.engine.shelf import Shelf
+from impasto_server.engine.texture import TextureJob, controlled
 from impasto_server.engine.upscale import upscale
 from impasto_server.models.catalogue import Catalogue
+from impasto_server.models.folder import ModelFolder
 
 
 @dataclass(eq=False)
@@ -58,26 +60,44 @@ class DiffusionEngine:
         return self._catalogue.infos()
 
     def generate(
-        self,
-        request: GenerateRequest,
-        image: Input | None,
-        mask: Input | None,
-        gate: StepGate,
-        controls: Sequence[Input] = (),
+        self, request: GenerateRequest, pictures: Mapping[str, Input], gate: StepGate
     ) -> Sequence[Layer]:
         """See `interface.Engine`. Same request, same inputs, same machine: same bytes, whatever ran before or
         meanwhile. Raises `RequestError` leaves, `OutOfMemory`, and `Cancelled` out of the gate."""
+        if request.texture is not None:
+            return self._textures(request, pictures, gate)
         if request.make_map:
-            made = _map(request, image, gate)
+            made = _map(request, pictures.get("image"), gate)
             gate.deliver(made)
             return [made]
         source = self._catalogue.get(request.model)
-        job = resolved(request, source, image, mask, controls)
+        job = resolved(request, source, pictures)
+        painting = self._painting(source, job, gate)
+
+        def paint() -> Iterator[Layer]:
+            painting.guides = _guides(job, pictures, painting.adaptation)
+            yield from _paint(painting, job, pictures)
+
+        return self._painted(painting, paint)
+
+    def _textures(
+        self, request: GenerateRequest, pictures: Mapping[str, Input], gate: StepGate
+    ) -> Sequence[Layer]:
+        if not request.needs_model:
+            return _delivered(gate, TextureJob(request, pictures, gate, None).laid_on())
+        source = self._catalogue.get(request.model)
+        job = TextureJob(request, pictures, gate, source)
+        kinds = tuple(self._catalogue.adapters.controls(source))
+        painting = self._painting(source, controlled(job.request, kinds), gate)
+        return self._painted(painting, lambda: job.painted(painting))
+
+    def _painting(self, source: ModelFolder, job: GenerateRequest, gate: StepGate) -> Painting:
+        """Everything loaded for a request with every choice made."""
         gate.check()
         announce = partial(gate.report, "loading")
         model = self._shelf.model(source, announce)
         adaptation = self._shelf.adaptation(model, job, announce)
-        painting = Painting(
+        return Painting(
             model=model,
             gate=gate,
             prompt=job.prompt,
@@ -86,21 +106,27 @@ class DiffusionEngine:
             steps=job.steps,
             adaptation=adaptation,
         )
+
+    def _painted(self, painting: Painting, paint: Callable[[], Iterator[Layer]]) -> Sequence[Layer]:
         # A fortieth faster than no_grad where layers are small, and the same bytes.
         with self._stack.running(painting), torch.inference_mode():
             try:
-                painting.guides = _guides(job, controls, adaptation)
-                layers = []
-                for layer in _paint(painting, job, image, mask):
-                    gate.deliver(layer)
-                    layers.append(layer)
-                return layers
+                return _delivered(painting.gate, paint())
             except CompositingError as error:
                 raise _as_protocol_error(error) from error
 
     def sit(self, request: LiveRequest, loading: Callable[[], None]) -> LiveSitting:
         """See `interface.Engine`."""
         return Sitting(self._live, request, loading)
+
+
+def _delivered(gate: StepGate, layers: Iterator[Layer]) -> Sequence[Layer]:
+    """Hands each layer over as soon as it is finished."""
+    finished = []
+    for layer in layers:
+        gate.deliver(layer)
+        finished.append(layer)
+    return finished
 
 
 def _map(request: GenerateRequest, image: Input | None, gate: StepGate) -> Layer:
@@ -111,9 +137,8 @@ def _map(request: GenerateRequest, image: Input | None, gate: StepGate) -> Layer
     return make_map(replace(request, image=image.ref), canvas_of(image))
 
 
-def _paint(
-    painting: Painting, request: GenerateRequest, image: Input | None, mask: Input | None
-) -> Iterator[Layer]:
+def _paint(painting: Painting, request: GenerateRequest, pictures: Mapping[str, Input]) -> Iterator[Layer]:
+    image, mask = pictures.get("image"), pictures.get("mask")
     if image is None:
         return text_to_image(painting, request)
     canvas = canvas_of(image)
@@ -124,10 +149,12 @@ def _paint(
     return inpaint(painting, request, canvas, mask.pixels)
 
 
-def _guides(request: GenerateRequest, inputs: Sequence[Input], adaptation: Adaptation) -> Guides:
+def _guides(request: GenerateRequest, pictures: Mapping[str, Input], adaptation: Adaptation) -> Guides:
     """The control images at work, each with its ControlNet; those of strength 0 have none."""
     at_work = [
-        (one, given) for one, given in zip(request.controls, inputs, strict=True) if one.strength != 0.0
+        (one, pictures[f"control {number}"])
+        for number, one in enumerate(request.controls, 1)
+        if one.strength != 0.0
     ]
     images = [control_image(one.kind, given.pixels) for one, given in at_work]
     return Guides([one for one, _ in at_work], images, adaptation.modules)

@@ -71,6 +71,9 @@ class Held:
     release: FloatArray
 
 
+Agree = Callable[[int, torch.Tensor], torch.Tensor | None]
+
+
 class SteeredScheduler:
     """Stands in for `scheduler` in a pipeline of `steps` denoising steps and behaves exactly like it, but
 
@@ -80,7 +83,10 @@ class SteeredScheduler:
       noise level the latents then have: ``add_noise(z0, eps, timesteps[i + 1])``, and plain z₀ after the last
       step (differential diffusion, Levin and Fried 2023). z₀ and ε are those the pipeline itself noised its
       picture with;
-    * with `noise`, (1, C, h, w), the pipeline's picture is noised with that instead of what it drew.
+    * with `noise`, (1, C, h, w), the pipeline's picture is noised with that instead of what it drew;
+    * with `agree`, the clean picture that a step expects, (B, C, h, w), is replaced by what `agree(i, it)`
+      makes of it, and the step goes from there: the model's output is rewritten to say so, whatever it
+      predicts (None: nothing is replaced).
     """
 
     def __init__(
@@ -90,12 +96,14 @@ class SteeredScheduler:
         on_step: Callable[[int, torch.Tensor], None],
         held: Held | None = None,
         noise: torch.Tensor | None = None,
+        agree: Agree | None = None,
     ) -> None:
         self._inner = scheduler
         self._steps = steps
         self._on_step = on_step
         self._held = held
         self._noise = noise
+        self._agree = agree
         self._done = 0
         self._known: tuple[torch.Tensor, torch.Tensor] | None = None
 
@@ -122,6 +130,8 @@ class SteeredScheduler:
         self, model_output: torch.Tensor, timestep: Any, sample: torch.Tensor, *args: Any, **kwargs: Any
     ) -> Any:
         wants_object = kwargs.pop("return_dict", True)
+        if self._agree is not None:
+            model_output = self._agreed(model_output, timestep, sample, self._agree)
         output = self._inner.step(model_output, timestep, sample, *args, return_dict=True, **kwargs)
         index, self._done = self._done, self._done + 1
         latents = output.prev_sample
@@ -132,6 +142,16 @@ class SteeredScheduler:
             return (latents,)
         output.prev_sample = latents
         return output
+
+    def _agreed(
+        self, model_output: torch.Tensor, timestep: Any, sample: torch.Tensor, agree: Agree
+    ) -> torch.Tensor:
+        of_sample, of_output = clean_weights(self._inner, timestep)
+        expected = of_sample * sample.float() + of_output * model_output.float()
+        wanted = agree(self._done, expected)
+        if wanted is None:
+            return model_output
+        return model_output + ((wanted - expected) / of_output).to(model_output)
 
     def _hold(self, latents: torch.Tensor, index: int, held: Held) -> torch.Tensor:
         if self._known is None:
@@ -147,6 +167,36 @@ class SteeredScheduler:
         return torch.where(
             torch.from_numpy(np.ascontiguousarray(free)).to(latents.device), latents, known.to(latents)
         )
+
+
+def clean_weights(scheduler: Any, timestep: Any) -> tuple[float, float]:
+    """(a, b) for which a·sample + b·model_output is the clean picture that a step from `timestep` expects.
+
+    Of samplers whose latents are α·z₀ + σ·ε with one α and σ for each step: all that `read_scheduler` leaves.
+    Those that keep sigmas = σ/α have α = 1 (Euler's) or α² + σ² = 1 (DPM-Solver's).
+    """
+    kind = scheduler.config.prediction_type
+    sigmas = getattr(scheduler, "sigmas", None)
+    if sigmas is None:
+        alpha = float(scheduler.alphas_cumprod[int(timestep)]) ** 0.5
+        sigma = (1.0 - alpha**2) ** 0.5
+    else:
+        index = scheduler.step_index
+        if index is None:
+            begin = scheduler.begin_index
+            index = scheduler.index_for_timestep(timestep) if begin is None else begin
+        ratio = float(sigmas[index])
+        if "Euler" in type(scheduler).__name__:  # samples are z₀ + σ·ε, whatever the model is shown
+            return {
+                "epsilon": (1.0, -ratio),
+                "v_prediction": (1.0 / (ratio**2 + 1.0), -ratio / (ratio**2 + 1.0) ** 0.5),
+                "sample": (0.0, 1.0),
+            }[kind]
+        alpha = 1.0 / (ratio**2 + 1.0) ** 0.5
+        sigma = ratio * alpha
+    if kind == "epsilon":
+        return 1.0 / alpha, -sigma / alpha
+    return (alpha, -sigma) if kind == "v_prediction" else (0.0, 1.0)
 
 
 def _estimate(scheduler: Any, output: Any) -> torch.Tensor:

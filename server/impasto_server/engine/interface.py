@@ -54,7 +54,7 @@ class StepGate(Protocol):
 @dataclass(frozen=True, eq=False)
 class Input:
     """An image, mask or control image: pixels as (H, W, C) or (H, W), uint8/uint16/float32, sRGB; read-only,
-    mapped from disk.
+    mapped from disk. A geometry comes as (H, ROW_BYTES) too, its bytes as `geometry.pack` made them.
     """
 
     ref: BlobRef
@@ -112,18 +112,13 @@ class Engine(Protocol):
     def models(self) -> list[ModelInfo]: ...
 
     def generate(
-        self,
-        request: GenerateRequest,
-        image: Input | None,
-        mask: Input | None,
-        gate: StepGate,
-        controls: Sequence[Input] = (),
+        self, request: GenerateRequest, pictures: Mapping[str, Input], gate: StepGate
     ) -> Sequence[Layer]:
-        """Paints `request.takes` layers, or makes the one control map of `request.make_map`. `controls` are
-        the pixels of `request.controls`, in their order. May be entered again from inside `gate.check()` by
-        a more urgent job.
+        """Paints `request.takes` layers, makes the one control map of `request.make_map`, or paints the
+        textures of `request.texture`. `pictures` are the pixels the request refers to, by role as in
+        `GenerateRequest.pictures`. May be entered again from inside `gate.check()` by a more urgent job.
 
-        Each layer is delivered to the gate as soon as it is finished, in the order of takes; all of them are
+        Each layer is delivered to the gate as soon as it is finished, in their order; all of them are
         returned at the end.
 
         Raises leaves of `impasto_protocol.errors` with a sentence for the artist, and `Cancelled`.

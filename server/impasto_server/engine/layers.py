@@ -68,16 +68,28 @@ def make_layer(
 
     `request` must have every choice made (`resolved`): it becomes the recipe.
     """
+    name = layer_name(request.prompt, "Impasto")
+    return named_layer(name, recipe_of(painting, request), pixels, offset, metrics)
+
+
+def named_layer(
+    name: str,
+    recipe: Recipe,
+    pixels: Raster,
+    offset: tuple[int, int] = (0, 0),
+    metrics: Mapping[str, float] | None = None,
+) -> Layer:
+    """As `make_layer`, with a name of its own."""
     contiguous = np.ascontiguousarray(pixels)
     height, width, channels = contiguous.shape
     info = LayerInfo(
-        name=layer_name(request.prompt, "Impasto"),
+        name=name,
         x=offset[0],
         y=offset[1],
         width=width,
         height=height,
         format=_FORMATS[(contiguous.dtype.name, channels)],
-        recipe=_recipe(painting, request),
+        recipe=recipe,
         metrics=dict(metrics or {}),
     )
     return Layer(info, contiguous)
@@ -88,7 +100,8 @@ def take(request: GenerateRequest, number: int) -> GenerateRequest:
     return replace(request, seed=(request.seed + number) % 2**63, takes=1)
 
 
-def _recipe(painting: Painting, request: GenerateRequest) -> Recipe:
+def recipe_of(painting: Painting, request: GenerateRequest) -> Recipe:
+    """`request` must have every choice made."""
     import diffusers  # only after `loading.quiet_and_offline`
     import torch
 

@@ -6,9 +6,9 @@ repeated.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from math import ceil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from math import ceil, lcm
 from typing import Any, TypeVar
 
 import numpy as np
@@ -19,10 +19,11 @@ from impasto_server.compositing.raster import FloatArray
 from impasto_server.engine import loading
 from impasto_server.engine.adapters import Adaptation
 from impasto_server.engine.control_images import Guides
-from impasto_server.engine.gate_hooks import Held, SteeredScheduler
+from impasto_server.engine.gate_hooks import Agree, Held, SteeredScheduler
 from impasto_server.engine.interface import StepGate
 from impasto_server.engine.loading import LoadedModel
 from impasto_server.engine.memory import Tier, attempt, last_tier
+from impasto_server.engine.piecewise import Piecewise
 from impasto_server.families import Hint
 
 Result = TypeVar("Result")
@@ -55,6 +56,16 @@ def schedule(steps: int, strength: float, longest: int) -> Schedule:
     """
     total = min(max(steps, ceil(min(LEAST_STEPS, steps) / strength - 1e-9)), max(longest, 1))
     return Schedule(total, max(total - round(total * (1.0 - strength)), 1))
+
+
+@dataclass(frozen=True, eq=False)
+class Together:
+    """Several pictures of one size that are sampled at once and told of each other: see
+    `SteeredScheduler.agree`. prompts: one for each picture.
+    """
+
+    prompts: Sequence[str]
+    agree: Agree
 
 
 @dataclass(eq=False)
@@ -122,6 +133,26 @@ class Painting:
         arguments = {"image": latents, "strength": plan.strength}
         return self._sample(plan.run, held, seed, arguments, hints, plan.total, noise)
 
+    def from_noise_together(
+        self, size: tuple[int, int], seed: int, together: Together, hints: Sequence[Hint] = ()
+    ) -> torch.Tensor:
+        """As `from_noise`: latents (B, C, h, w) of all pictures. The hints' images have B rows."""
+        arguments = {"width": size[0], "height": size[1]}
+        return self._sample(self.steps, None, seed, arguments, hints, together=together)
+
+    def from_pictures_together(
+        self,
+        latents: torch.Tensor,
+        strength: float,
+        seed: int,
+        together: Together,
+        hints: Sequence[Hint] = (),
+    ) -> torch.Tensor:
+        """As `from_picture`, of B pictures."""
+        plan = self.plan(strength)
+        arguments = {"image": latents, "strength": plan.strength}
+        return self._sample(plan.run, None, seed, arguments, hints, plan.total, together=together)
+
     def decode(self, latents: torch.Tensor) -> FloatArray:
         """(h, w, 3) float32 0..1. Raises `BadModel` when the model's numbers left the range of its dtype."""
         self.gate.report("decoding", self.steps_done, self.steps_planned)
@@ -147,16 +178,20 @@ class Painting:
         hints: Sequence[Hint],
         total: int | None = None,
         noise: torch.Tensor | None = None,
+        together: Together | None = None,
     ) -> torch.Tensor:
         family, components = self.model.source.family, self.model.components
         start = self.steps_done
-        embeds = self._embedded()
+        embeds = self._embedded(together.prompts if together else (self.prompt,))
+        pictures = len(together.prompts) if together else 1
+        if together:
+            hints = [replace(hint, net=Piecewise(hint.net, pictures)) for hint in hints]
         over_picture = "image" in arguments
         build = family.image_pipeline if over_picture else family.text_pipeline
         control = family.control_arguments(hints, over_picture) if hints else {}
 
         def on_step(index: int, estimate: torch.Tensor) -> None:
-            self.steps_done = start + index + 1
+            self.steps_done = start + (index + 1) * pictures
             shown = (
                 self.model.latent_preview.picture(estimate)
                 if self.previews and self.gate.wants_preview()
@@ -168,8 +203,13 @@ class Painting:
             self._set_up(family.denoiser)
             self.steps_done = start
             self.gate.report("sampling", start, self.steps_planned)
-            scheduler = SteeredScheduler(family.scheduler(components), run, on_step, held, noise)
-            latents: torch.Tensor = build(components, scheduler, hints)(
+            agree = together.agree if together else None
+            scheduler = SteeredScheduler(family.scheduler(components), run, on_step, held, noise, agree)
+            pipeline = build(components, scheduler, hints)
+            if together:
+                denoiser = getattr(pipeline, family.denoiser)
+                setattr(pipeline, family.denoiser, Piecewise(denoiser, pictures))
+            latents: torch.Tensor = pipeline(
                 **embeds,
                 **arguments,
                 **control,
@@ -182,9 +222,13 @@ class Painting:
 
         return self._attempt(work, "painting this size")
 
-    def _embedded(self) -> dict[str, Any]:
-        def work() -> dict[str, Any]:
-            return self.model.embedded(self.tier, self.prompt, self.negative, self.guidance, self.adaptation)
+    def _embedded(self, prompts: Sequence[str]) -> Mapping[str, Any]:
+        def work() -> Mapping[str, Any]:
+            read = [
+                self.model.embedded(self.tier, prompt, self.negative, self.guidance, self.adaptation)
+                for prompt in prompts
+            ]
+            return read[0] if len(read) == 1 else _stacked(read)
 
         return self._attempt(work, "reading the prompt")
 
@@ -197,3 +241,20 @@ class Painting:
         self.tier = Tier(self.tier + 1)
         self.gate.report("saving memory", self.steps_done, self.steps_planned)
         return self.tier
+
+
+def _stacked(read: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Embedded prompts as one batch. Shorter ones are repeated to the length of the longest: attention over
+    the same words several times is attention over them once.
+    """
+    made: dict[str, Any] = {}
+    for name, first in read[0].items():
+        parts = [one[name] for one in read]
+        if isinstance(first, torch.Tensor):
+            if first.dim() == 3:
+                length = lcm(*(part.shape[1] for part in parts))
+                parts = [part.repeat(1, length // part.shape[1], 1) for part in parts]
+            made[name] = torch.cat(parts)
+        else:
+            made[name] = first
+    return made

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from impasto_protocol import errors
@@ -17,21 +17,17 @@ from impasto_server.models.folder import ModelFolder
 _DRAWN_SEEDS = 2**32
 
 
-def resolved(
-    request: GenerateRequest,
-    source: ModelFolder,
-    image: Input | None,
-    mask: Input | None,
-    controls: Sequence[Input],
-) -> GenerateRequest:
+def resolved(request: GenerateRequest, source: ModelFolder, pictures: Mapping[str, Input]) -> GenerateRequest:
     """The request with every choice made. Raises `BadValue`, `SizeMismatch`, `EmptyPrompt`."""
     check_numbers(request)
     info = source.info
+    image, mask = pictures.get("image"), pictures.get("mask")
+    controls = [pictures.get(f"control {number}") for number in range(1, len(request.controls) + 1)]
     if mask is not None and image is None:
         raise errors.BadValue("A mask selects a part of a picture. Send the picture as well.")
     if image is None and not request.prompt.strip():
         raise errors.EmptyPrompt("Describe what to paint: a picture from nothing needs a prompt.")
-    frame = image or (controls[0] if controls else None)
+    frame = image or next(iter(controls), None)
     width = request.width or (frame.ref.width if frame else info.native_px)
     height = request.height or (frame.ref.height if frame else info.native_px)
     if image is not None and (width, height) != (image.ref.width, image.ref.height):
@@ -50,13 +46,8 @@ def resolved(
         steps=request.steps or info.default_steps,
         guidance=info.default_guidance if request.guidance < 0 else request.guidance,
         seed=secrets.randbelow(_DRAWN_SEEDS) if request.seed < 0 else request.seed,
-        image=image.ref if image else None,
-        mask=mask.ref if mask else None,
         fill=request.fill or (default_fill(request.strength) if mask else ""),
-        controls=tuple(
-            replace(one, image=given.ref) for one, given in zip(request.controls, controls, strict=True)
-        ),
-    )
+    ).with_pictures({role: given.ref for role, given in pictures.items()})
 
 
 def _check_scale(request: GenerateRequest, given: tuple[int, int], asked: tuple[int, int]) -> None:
@@ -72,10 +63,10 @@ def _check_scale(request: GenerateRequest, given: tuple[int, int], asked: tuple[
         raise errors.BadValue("Control images cannot steer upscaling. Leave them out.")
 
 
-def _check_controls(request: GenerateRequest, inputs: Sequence[Input], size: tuple[int, int]) -> None:
-    if len(inputs) != len(request.controls):
-        raise errors.BadValue("Each control needs its image. Send the control images as well.")
+def _check_controls(request: GenerateRequest, inputs: Sequence[Input | None], size: tuple[int, int]) -> None:
     for control, given in zip(request.controls, inputs, strict=True):
+        if given is None:
+            raise errors.BadValue("Each control needs its image. Send the control images as well.")
         if (given.ref.width, given.ref.height) != size:
             raise errors.SizeMismatch(
                 f"The {control.kind} image is {given.ref.width}×{given.ref.height} px and the picture "

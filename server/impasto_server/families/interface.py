@@ -64,7 +64,7 @@ class Family(Protocol):
 
     @property
     def capabilities(self) -> tuple[str, ...]:
-        """Of: text, image, mask, control, lora, upscale, live."""
+        """Of: text, image, mask, control, lora, upscale, live, texture."""
         ...
 
     @property

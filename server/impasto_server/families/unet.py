@@ -100,7 +100,7 @@ class UNetFamily(ABC):
     see `same_structure`. bytes_per_px: of `working_bytes`.
     """
 
-    capabilities = ("text", "image", "mask", "control", "lora", "upscale", "live")
+    capabilities = ("text", "image", "mask", "control", "lora", "upscale", "live", "texture")
     grid = 8
     latent_factor = 8
     denoiser = "unet"

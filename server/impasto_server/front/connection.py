@@ -82,7 +82,7 @@ SILENCE_S = 20.0  # without one whole message or pong while the server listens: 
 WATCH_S = 4.0
 LAST_WORDS_S = 1.0
 YIELD_S = 0.002  # a reader with work gives way to the others this often
-CAPABILITIES = ("generate", "image", "mask", "control", "lora", "upscale", "live")
+CAPABILITIES = ("generate", "image", "mask", "control", "lora", "upscale", "live", "texture")
 
 _CLIENT = re.compile(r"[0-9a-f]{32}")
 _NAME_LENGTH = 80  # characters of a client's name that reach the log

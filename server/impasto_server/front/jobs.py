@@ -463,9 +463,8 @@ class JobDesk:
             return
         request = job.record.request
         kept = {role: ref for role, ref in request.pictures.items() if isinstance(ref, InputRef)}
-        image, mask = kept.pop("image", None), kept.pop("mask", None)
         job.handed_over = True
-        await self._pool.run(turn.worker, Run(str(turn.job), request, image, mask, tuple(kept.values())))
+        await self._pool.run(turn.worker, Run(str(turn.job), request, kept))
         if job.cancelled:  # while the pool took it: its own cancel may have come too early
             await self._pool.cancel(turn.worker, str(turn.job))
         await self._persist(lambda: self._journal.begin(turn.job))

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 
-from impasto_protocol.errors import BadImage, BadValue, EmptyMask, EmptyPrompt, SizeMismatch, UnknownModel
+from impasto_protocol.errors import BadImage, BadValue, EmptyMask, EmptyPrompt, UnknownModel
 from impasto_protocol.messages import (
     FILL_MODES,
     NOTE_BYTES,
@@ -14,7 +14,6 @@ from impasto_protocol.messages import (
     URGENCIES,
     Control,
     GenerateRequest,
-    InputRef,
     Limits,
     LiveControl,
     LiveRequest,
@@ -23,9 +22,19 @@ from impasto_protocol.messages import (
     Pixels,
     Submit,
 )
-from impasto_protocol.rasters import PixelFormat, raster_size
+from impasto_protocol.rasters import PixelFormat
 
 from impasto_server.controls import check_kind
+from impasto_server.front.demands import (
+    IMAGE_FORMATS,
+    LONGEST_PROMPT,
+    SMALLEST_PX,
+    Picture,
+    check_picture,
+    check_size,
+    demand,
+)
+from impasto_server.front.texture_requests import check_texture, check_texture_inputs
 
 __all__ = [
     "check_inputs",
@@ -38,12 +47,8 @@ __all__ = [
     "check_thumbnail",
 ]
 
-Picture = Pixels | InputRef
-
 LAST_SEED = 2**63 - 1
 MOST_GUIDANCE = 100.0
-LONGEST_PROMPT = 20_000  # characters; text encoders read a few hundred words of it
-SMALLEST_PX = 16
 _JOB = re.compile(r"[0-9a-f]{32}")
 MOST_CONTROL = 2.0
 MOST_LORA = 4.0
@@ -53,36 +58,38 @@ LONGEST_NAME = 200  # of a kind or a LoRA
 LONGEST_ID = 64  # characters of a live session's name
 MOST_LIVE_PX = 2048  # of a preview's longer side: three bytes a pixel have to fit a channel frame
 _LIVE_FORMATS = (PixelFormat.RGB8, PixelFormat.RGBA8)
-_IMAGE_FORMATS = (PixelFormat.RGB8, PixelFormat.RGBA8, PixelFormat.RGBA16)
-_CONTROL_FORMATS = (*_IMAGE_FORMATS, PixelFormat.GRAY8, PixelFormat.GRAY16, PixelFormat.DEPTH32F)
+_CONTROL_FORMATS = (*IMAGE_FORMATS, PixelFormat.GRAY8, PixelFormat.GRAY16, PixelFormat.DEPTH32F)
 
 
 def check_submit(submit: Submit, limits: Limits) -> None:
     """The words and numbers of a request. Raises `BadValue` or `EmptyPrompt`."""
     request = submit.generate
-    _demand(bool(_JOB.fullmatch(submit.job)), "A job's id must be 32 hex digits.")
-    _demand(submit.urgency in URGENCIES, f"Urgency must be one of {', '.join(URGENCIES)}.")
+    demand(bool(_JOB.fullmatch(submit.job)), "A job's id must be 32 hex digits.")
+    demand(submit.urgency in URGENCIES, f"Urgency must be one of {', '.join(URGENCIES)}.")
     check_note(submit.note)
-    _demand(request.fill in ("", *FILL_MODES), f"Fill must be one of {', '.join(FILL_MODES)}.")
+    demand(request.fill in ("", *FILL_MODES), f"Fill must be one of {', '.join(FILL_MODES)}.")
     _check_words(request)
     for name, side in (("width", request.width), ("height", request.height)):
-        _demand(
+        demand(
             side == 0 or SMALLEST_PX <= side <= limits.canvas_px,
             f"The {name} must be from {SMALLEST_PX} to {limits.canvas_px} pixels, not {side}.",
         )
-    _demand(
+    demand(
         0 <= request.steps <= limits.steps, f"Steps must be from 1 to {limits.steps}, not {request.steps}."
     )
-    _demand(
+    demand(
         1 <= request.takes <= limits.takes, f"Takes must be from 1 to {limits.takes}, not {request.takes}."
     )
-    _demand(request.seed + request.takes - 1 <= LAST_SEED, "The seed is too large. Choose one below 2^63.")
+    demand(request.seed + request.takes - 1 <= LAST_SEED, "The seed is too large. Choose one below 2^63.")
     _check_adapters(request.controls, request.loras, limits)
+    if request.texture is not None:
+        check_texture(request, request.texture, limits)
+        return
     for control in request.controls:
-        _demand(control.image is not None, f"The control “{control.kind}” needs an image. Send it too.")
+        demand(control.image is not None, f"The control “{control.kind}” needs an image. Send it too.")
     if request.make_map:
         check_kind(request.make_map)
-        _demand(request.image is not None, "A control map is made from a picture. Send the picture as well.")
+        demand(request.image is not None, "A control map is made from a picture. Send the picture as well.")
     if request.mask is not None and request.image is None:
         raise BadValue("A mask needs an image. Send the picture that is to be repainted too.")
     if request.image is None and not request.prompt.strip():
@@ -91,7 +98,7 @@ def check_submit(submit: Submit, limits: Limits) -> None:
 
 def check_note(note: str) -> None:
     """Raises `BadValue` for one that is too long."""
-    _demand(
+    demand(
         len(note.encode("utf-8", "surrogatepass")) <= NOTE_BYTES,
         f"The program keeps more than {NOTE_BYTES >> 10} KiB with this picture. Update the program.",
     )
@@ -100,7 +107,7 @@ def check_note(note: str) -> None:
 def check_thumbnail(longest_px: int) -> None:
     """Raises `BadValue`."""
     smallest, largest = THUMBNAIL_PX
-    _demand(
+    demand(
         smallest <= longest_px <= largest,
         f"A thumbnail's longer side must be from {smallest} to {largest} pixels, not {longest_px}.",
     )
@@ -108,73 +115,78 @@ def check_thumbnail(longest_px: int) -> None:
 
 def check_live(live: str, request: LiveRequest, limits: Limits) -> None:
     """The words and numbers of a live session. Raises `BadValue`."""
-    _demand(1 <= len(live) <= LONGEST_ID, f"The name of a live session has 1 to {LONGEST_ID} characters.")
+    demand(1 <= len(live) <= LONGEST_ID, f"The name of a live session has 1 to {LONGEST_ID} characters.")
     _check_words(request)
-    _demand(
+    demand(
         request.longest_px == 0 or SMALLEST_PX <= request.longest_px <= MOST_LIVE_PX,
         f"A live preview's longer side must be from {SMALLEST_PX} to {MOST_LIVE_PX} pixels, "
         f"not {request.longest_px}.",
     )
     for name, steps, least in (("Steps", request.steps, 0), ("Refining", request.refine_steps, -1)):
-        _demand(
+        demand(
             least <= steps <= limits.steps, f"{name} must take from 1 to {limits.steps} steps, not {steps}."
         )
-    _demand(0 <= request.seed <= LAST_SEED, "The seed must be from 0 to 2^63 - 1.")
+    demand(0 <= request.seed <= LAST_SEED, "The seed must be from 0 to 2^63 - 1.")
     _check_adapters(request.controls, request.loras, limits)
 
 
 def _check_words(request: GenerateRequest | LiveRequest) -> None:
     """What a job and a live session have in common."""
     for name, text in (("prompt", request.prompt), ("negative prompt", request.negative)):
-        _demand(len(text) <= LONGEST_PROMPT, f"The {name} is longer than {LONGEST_PROMPT} characters.")
-    _demand(
+        demand(len(text) <= LONGEST_PROMPT, f"The {name} is longer than {LONGEST_PROMPT} characters.")
+    demand(
         math.isfinite(request.guidance) and request.guidance <= MOST_GUIDANCE,
         f"Guidance must be from 0 to {MOST_GUIDANCE:.0f}, not {request.guidance}.",
     )
-    _demand(0.0 <= request.strength <= 1.0, f"Strength must be from 0 to 1, not {request.strength}.")
+    demand(0.0 <= request.strength <= 1.0, f"Strength must be from 0 to 1, not {request.strength}.")
 
 
 def _check_adapters(controls: Sequence[Control | LiveControl], loras: Sequence[Lora], limits: Limits) -> None:
     for what, held, most in (("controls", controls, limits.controls), ("LoRAs", loras, limits.loras)):
-        _demand(len(held) <= most, f"A picture may have {most} {what} at most, not {len(held)}.")
+        demand(len(held) <= most, f"A picture may have {most} {what} at most, not {len(held)}.")
     for control in controls:
-        _demand(1 <= len(control.kind) <= LONGEST_NAME, "A control needs the name of its kind.")
-        _demand(
+        demand(1 <= len(control.kind) <= LONGEST_NAME, "A control needs the name of its kind.")
+        demand(
             0.0 <= control.strength <= MOST_CONTROL,
             f"The strength of “{control.kind}” must be from 0 to {MOST_CONTROL:.0f}, not {control.strength}.",
         )
-        _demand(
+        demand(
             0.0 <= control.start < control.end <= 1.0,
             f"“{control.kind}” must start before it ends, both from 0 to 1, not from {control.start} to "
             f"{control.end}.",
         )
     for lora in loras:
-        _demand(1 <= len(lora.name) <= LONGEST_NAME, "A LoRA needs a name.")
-        _demand(
+        demand(1 <= len(lora.name) <= LONGEST_NAME, "A LoRA needs a name.")
+        demand(
             -MOST_LORA <= lora.strength <= MOST_LORA,
             f"The strength of “{lora.name}” must be from -{MOST_LORA:.0f} to {MOST_LORA:.0f}, "
             f"not {lora.strength}.",
         )
     names = [lora.name for lora in loras]
-    _demand(len(set(names)) == len(names), "A LoRA is named twice. Name it once.")
+    demand(len(set(names)) == len(names), "A LoRA is named twice. Name it once.")
 
 
 def check_model(request: GenerateRequest, models: tuple[ModelInfo, ...]) -> None:
-    """Raises `UnknownModel`. While no worker has said what there is, `models` is empty; the engine checks.
-    A control map needs no model."""
-    if models and not request.make_map:
-        _chosen(request, models)
+    """Raises `UnknownModel`. While no worker has said what there is, `models` is empty; the engine checks."""
+    if not models or not request.needs_model:
+        return
+    chosen = _chosen(request, models)
+    if request.texture is not None:
+        _demand_capability(chosen, "texture", "textures", models)
 
 
 def check_live_model(request: LiveRequest, models: tuple[ModelInfo, ...]) -> None:
     """Raises `UnknownModel`, also for one that is too slow for live previews. See `check_model`."""
     if not models:
         return
-    chosen = _chosen(request, models)
-    if "live" not in chosen.capabilities:
-        there = ", ".join(sorted(model.title for model in models if "live" in model.capabilities))
+    _demand_capability(_chosen(request, models), "live", "live previews", models)
+
+
+def _demand_capability(chosen: ModelInfo, capability: str, what: str, models: tuple[ModelInfo, ...]) -> None:
+    if capability not in chosen.capabilities:
+        there = ", ".join(sorted(model.title for model in models if capability in model.capabilities))
         advice = f"Choose one that can: {there}." if there else "No model here can."
-        raise UnknownModel(f"“{chosen.title}” cannot paint live previews. {advice}")
+        raise UnknownModel(f"“{chosen.title}” cannot paint {what}. {advice}")
 
 
 def _chosen(request: GenerateRequest | LiveRequest, models: tuple[ModelInfo, ...]) -> ModelInfo:
@@ -202,14 +214,17 @@ def check_inputs(request: GenerateRequest, pictures: Mapping[str, Picture], limi
 
     Raises `BadImage`, `SizeMismatch` or `EmptyMask`.
     """
+    if request.texture is not None:
+        check_texture_inputs(request.texture, pictures, limits)
+        return
     image, mask = pictures.get("image"), pictures.get("mask")
     if image is not None:
-        _check_picture("image", image, _IMAGE_FORMATS, limits)
+        check_picture("image", image, IMAGE_FORMATS, limits)
     _check_controls(request, pictures, limits)
     if mask is None or image is None:
         return
-    _check_picture("mask", mask, (PixelFormat.GRAY8,), limits)
-    _check_size("mask", mask, image.width, image.height)
+    check_picture("mask", mask, (PixelFormat.GRAY8,), limits)
+    check_size("mask", mask, image.width, image.height)
     if isinstance(mask, Pixels) and mask.data is not None and bytes(mask.data).count(0) == len(mask.data):
         raise EmptyMask("The mask is empty, so there is nothing to repaint. Select the part to change.")
 
@@ -217,24 +232,16 @@ def check_inputs(request: GenerateRequest, pictures: Mapping[str, Picture], limi
 def check_live_pictures(request: LiveRequest, pictures: Mapping[str, Pixels], limits: Limits) -> None:
     """The canvases of a live session, by the roles of a job's pictures. Raises `BadImage`, `SizeMismatch`."""
     image, mask = pictures["image"], pictures.get("mask")
-    _check_picture("picture", image, _LIVE_FORMATS, limits)
+    check_picture("picture", image, _LIVE_FORMATS, limits)
     if min(image.width, image.height) < SMALLEST_PX:
         raise BadImage(f"A picture for live previews has at least {SMALLEST_PX} pixels on each side.")
     if mask is not None:
-        _check_picture("mask", mask, (PixelFormat.GRAY8,), limits)
-        _check_size("mask", mask, image.width, image.height)
+        check_picture("mask", mask, (PixelFormat.GRAY8,), limits)
+        check_size("mask", mask, image.width, image.height)
     for number, control in enumerate(request.controls, 1):
         picture = pictures[f"control {number}"]
-        _check_picture(f"“{control.kind}” image", picture, _CONTROL_FORMATS, limits)
-        _check_size(f"“{control.kind}” image", picture, image.width, image.height)
-
-
-def _check_size(name: str, picture: Picture, width: int, height: int) -> None:
-    if (picture.width, picture.height) != (width, height):
-        raise SizeMismatch(
-            f"The {name} is {picture.width}×{picture.height} pixels and the picture {width}×{height}. "
-            "Make them the same size."
-        )
+        check_picture(f"“{control.kind}” image", picture, _CONTROL_FORMATS, limits)
+        check_size(f"“{control.kind}” image", picture, image.width, image.height)
 
 
 def _check_controls(request: GenerateRequest, pictures: Mapping[str, Picture], limits: Limits) -> None:
@@ -243,26 +250,6 @@ def _check_controls(request: GenerateRequest, pictures: Mapping[str, Picture], l
     width, height = (image.width, image.height) if image is not None else (request.width, request.height)
     for number, control in enumerate(request.controls, 1):
         picture = pictures[f"control {number}"]
-        _check_picture(f"“{control.kind}” image", picture, _CONTROL_FORMATS, limits)
+        check_picture(f"“{control.kind}” image", picture, _CONTROL_FORMATS, limits)
         width, height = width or picture.width, height or picture.height
-        _check_size(f"“{control.kind}” image", picture, width, height)
-
-
-def _check_picture(name: str, picture: Picture, formats: tuple[PixelFormat, ...], limits: Limits) -> None:
-    if picture.format not in formats:
-        wanted = ", ".join(one.value for one in formats)
-        raise BadImage(f"The {name} has the pixel format {picture.format.value}; it must be {wanted}.")
-    if not (1 <= picture.width <= limits.canvas_px and 1 <= picture.height <= limits.canvas_px):
-        raise BadImage(
-            f"The {name} is {picture.width}×{picture.height} pixels; "
-            f"each side must be from 1 to {limits.canvas_px}."
-        )
-    if isinstance(picture, Pixels):
-        size = raster_size(picture.width, picture.height, picture.format)
-        if picture.data is None or len(picture.data) != size:
-            raise BadImage(f"The {name}'s bytes do not make {picture.width}×{picture.height} pixels.")
-
-
-def _demand(fulfilled: bool, sentence: str) -> None:
-    if not fulfilled:
-        raise BadValue(sentence)
+        check_size(f"“{control.kind}” image", picture, width, height)

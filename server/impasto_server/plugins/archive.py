@@ -1,4 +1,4 @@
-"""Builds a plugin's archive: its own files, our protocol packages and what those need, and a stamp.
+"""Builds the plugins' archives: their own files, our protocol packages and what those need, and a stamp.
 
 The archive holds everything: the hosts' Pythons are older than ours (3.8 and up) and have no pip. Packages of
 others are not in the repository; they are downloaded at the versions that constraints.txt names for Python
@@ -19,10 +19,12 @@ from impasto_protocol.errors import BadValue, ServerUnreachable
 from packaging.requirements import Requirement
 
 from impasto_server import __version__
+from impasto_server.plugins.relative import relative
 
-__all__ = ["STAMP", "Archive", "build_krita", "clone", "stamp_of", "vendored"]
+__all__ = ["STAMP", "Archive", "build_blender", "build_krita", "clone", "stamp_of", "vendored"]
 
 STAMP = "impasto/STAMP"
+VENDOR = "impasto/vendor"
 OLDEST_PYTHON = "3.8"
 OURS = ("impasto_protocol", "impasto_client", "impasto_studio")
 THEIRS = ("wsproto", "h11", "platformdirs")
@@ -63,7 +65,7 @@ def stamp_of(files: dict[str, bytes]) -> str:
 
 
 def clone() -> Path:
-    """The folder that holds krita_plugin/ and protocol/. Raises `BadValue` when this is no clone."""
+    """The folder that holds the plugins and protocol/. Raises `BadValue` when this is no clone."""
     root = Path(__file__).parents[3]
     if not (root / "krita_plugin").is_dir():
         raise BadValue("The plugins are built from a clone of Impasto. Clone it, and run this from there.")
@@ -72,15 +74,37 @@ def clone() -> Path:
 
 def build_krita(root: Path, wheels: Path) -> Archive:
     """Krita's archive, as its *Import Python Plugin* wants it. `wheels`: where downloads are kept."""
-    files = {name: data for name, data in _tree(root / "krita_plugin") if "/vendor/" not in name}
+    return Archive({**_tree_of(root / "krita_plugin"), **_carried(root, wheels)})
+
+
+def build_blender(root: Path, wheels: Path) -> Archive:
+    """Blender's archive: an extension (4.2 and up), and an add-on of the older kind. Blender's interpreter is
+    shared by all of them, so what this one carries is imported from inside it alone. `wheels`: as above."""
+    files = {**_tree_of(root / "blender_addon"), **_carried(root, wheels)}
+    files[f"{VENDOR}/__init__.py"] = b""
+    for name, data in files.items():
+        if name.endswith(".py"):
+            package = ".".join(PurePosixPath(name).parent.parts)
+            files[name] = relative(data, package, VENDOR.replace("/", "."), (*OURS, *THEIRS))
+    return Archive(files)
+
+
+def _tree_of(plugin: Path) -> dict[str, bytes]:
+    """A plugin's own files; what a developer put into vendor/ aside."""
+    return {name: data for name, data in _tree(plugin) if "/vendor/" not in name}
+
+
+def _carried(root: Path, wheels: Path) -> dict[str, bytes]:
+    """What every plugin carries."""
+    files = {}
     for package in OURS:
         for name, data in _tree(root / "protocol" / package):
-            files[f"impasto/vendor/{package}/{name}"] = data
+            files[f"{VENDOR}/{package}/{name}"] = data
     for name, data in vendored(root / "constraints.txt", wheels):
-        files[f"impasto/vendor/{name}"] = data
+        files[f"{VENDOR}/{name}"] = data
     files["impasto/VERSION"] = f"{__version__}\n".encode()
     files["impasto/LICENSE"] = (root / "LICENSE").read_bytes()
-    return Archive(files)
+    return files
 
 
 def vendored(constraints: Path, wheels: Path) -> Iterator[tuple[str, bytes]]:

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import sys
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from impasto_protocol.errors import BadValue
+from impasto_server.plugins.placing import PLUGIN, put, unpacked
 
 __all__ = ["KritaFolders", "enable", "find", "install"]
-
-_PLUGIN = "impasto"
 
 
 @dataclass(frozen=True)
@@ -60,46 +56,26 @@ def install(archive: Path, krita: KritaFolders) -> None:
     The old plugin stands until the new one lies beside it; an interrupted installation leaves one of them.
     """
     pykrita, actions = krita.resources / "pykrita", krita.resources / "actions"
-    pykrita.mkdir(parents=True, exist_ok=True)
     actions.mkdir(parents=True, exist_ok=True)
-    new, old = pykrita / f".{_PLUGIN}.new", pykrita / f".{_PLUGIN}.old"
-    for leftover in (new, old):
-        shutil.rmtree(leftover, ignore_errors=True)
-    with zipfile.ZipFile(archive) as zipped:
-        names = zipped.namelist()
-        if f"{_PLUGIN}/__init__.py" not in names or any(_leaves(name) for name in names):
-            raise BadValue(f"{archive.name} is not Impasto's plugin for Krita.")
-        zipped.extractall(new)
-    target = pykrita / _PLUGIN
-    if target.is_symlink():  # a developer's link to her clone
-        target.unlink()
-    elif target.exists():
-        target.rename(old)
-    (new / _PLUGIN).rename(target)
-    os.replace(new / f"{_PLUGIN}.desktop", pykrita / f"{_PLUGIN}.desktop")
-    os.replace(new / f"{_PLUGIN}.action", actions / f"{_PLUGIN}.action")
-    for leftover in (new, old):
-        shutil.rmtree(leftover, ignore_errors=True)
+    with unpacked(archive, pykrita, [f"{PLUGIN}/__init__.py"], "Krita") as new:
+        put(new, pykrita)
+        os.replace(new / f"{PLUGIN}.desktop", pykrita / f"{PLUGIN}.desktop")
+        os.replace(new / f"{PLUGIN}.action", actions / f"{PLUGIN}.action")
     enable(krita.settings)
 
 
 def enable(settings: Path) -> None:
     """Switches the plugin on in kritarc, and leaves every other line as it is."""
     text = settings.read_text("utf-8") if settings.exists() else ""
-    wanted = f"enable_{_PLUGIN}=true"
+    wanted = f"enable_{PLUGIN}=true"
     section = re.search(r"^\[python\]\n(?:(?!\[).*\n?)*", text, re.MULTILINE)
     if section is None:
         text = f"{text}{'' if not text or text.endswith(chr(10)) else chr(10)}[python]\n{wanted}\n"
     else:
-        lines = [one for one in section[0].splitlines() if not one.startswith(f"enable_{_PLUGIN}=")]
+        lines = [one for one in section[0].splitlines() if not one.startswith(f"enable_{PLUGIN}=")]
         lines.insert(1, wanted)
         text = f"{text[: section.start()]}{chr(10).join(lines)}\n{text[section.end() :]}"
     settings.parent.mkdir(parents=True, exist_ok=True)
     part = settings.with_name(f"{settings.name}.impasto.part")
     part.write_text(text, "utf-8")
     part.replace(settings)
-
-
-def _leaves(name: str) -> bool:
-    """Whether an entry would land outside the folder."""
-    return name.startswith(("/", "\\")) or ".." in name.replace("\\", "/").split("/") or ":" in name

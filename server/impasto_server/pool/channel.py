@@ -28,13 +28,12 @@ class Command(msgspec.Struct, frozen=True, tag_field="type"):
 
 
 class Run(Command, frozen=True, tag="run"):
-    """Run a job now. `image`, `mask` and `controls` are the pixels behind the request's references."""
+    """Run a job now. `pictures`: the pixels behind the request's references, by role as in
+    `GenerateRequest.pictures`."""
 
     job: str
     generate: GenerateRequest
-    image: BlobRef | None = None
-    mask: BlobRef | None = None
-    controls: tuple[BlobRef, ...] = ()
+    pictures: dict[str, BlobRef] = {}
 
 
 class CancelRun(Command, frozen=True, tag="cancel"):
@@ -183,7 +182,7 @@ class _RunRecord(Run, frozen=True, tag="run"):
     generate: StoredRequest
 
     def plain(self) -> Run:
-        return Run(self.job, self.generate.plain(), self.image, self.mask, self.controls)
+        return Run(self.job, self.generate.plain(), self.pictures)
 
 
 class _LayerRecord(StoredLayer, frozen=True):

@@ -1,14 +1,8 @@
-"""Colours of texels from the pictures of several views.
-
-sample   each view's picture at its texels
-solve    one gain and one offset per view and channel, from where views overlap
-blend    weighted by how well each view sees the texel
-"""
+"""Colours of texels from the pictures of several views: sampled, and weighted by how well each sees them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -16,111 +10,62 @@ import numpy.typing as npt
 
 from impasto_server.texturing.sight import Sight
 
-__all__ = ["Solved", "blend", "sample", "solve_colours", "weights_of"]
+__all__ = ["SHARPNESS", "blend", "footprints", "rise", "sample", "weights_of"]
 
 FloatArray = npt.NDArray[np.float32]
 
 SHARPNESS = 5.0  # exponent of the cosine; 4 to 6 keep detail and hide borders
 _MARGIN_PX = 8.0  # pixels at a silhouette mix what is before it and behind it
-_LEAST_OVERLAP = 64  # texels; two views with fewer in common say nothing about each other
-_HOLD = 1e-4  # what a change of gain or offset costs, beside the squared differences of colours in 0..1
+_WIDTH = 16384  # OpenCV's maps have at most 32,767 rows
 
 
-def sample(picture: FloatArray, sight: Sight) -> FloatArray:
-    """(N, 3) of a picture (H, W, 3) float32 at the texels' pixels; zeros where they are not seen."""
-    colours = np.zeros((len(sight.seen), picture.shape[2]), np.float32)
-    (at,) = np.nonzero(sight.seen)
-    if len(at):
-        where = sight.pixels[at] - np.float32(0.5)
-        # OpenCV's maps have at most 32,767 rows.
-        width = 16384
-        padded = np.zeros((-(-len(at) // width) * width, 2), np.float32)
-        padded[: len(at)] = where
-        found = cv2.remap(
-            picture, padded.reshape(-1, width, 2), None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
-        )
-        colours[at] = found.reshape(-1, picture.shape[2])[: len(at)]
-    return colours
+def sample(picture: FloatArray, sight: Sight, filter: int = cv2.INTER_CUBIC) -> FloatArray:
+    """(M, C) of a picture (H, W, C) float32 at the texels' pixels. `filter`: one of OpenCV's."""
+    count, channels = len(sight.pixels), picture.shape[2]
+    places = np.zeros((-(-count // _WIDTH) * _WIDTH, 2), np.float32)
+    np.subtract(sight.pixels, np.float32(0.5), out=places[:count])
+    where = places.reshape(-1, _WIDTH, 2)
+    found = np.empty((count, channels), np.float32)
+    for first in range(0, channels, 4):  # OpenCV takes no more at once
+        part = np.ascontiguousarray(picture[:, :, first : first + 4])
+        if count:
+            seen = cv2.remap(part, where, None, filter, borderMode=cv2.BORDER_REPLICATE)
+            found[:, first : first + 4] = seen.reshape(-1, part.shape[2])[:count]
+    return found
 
 
-def weights_of(sights: Sequence[Sight], sharpness: float = SHARPNESS) -> FloatArray:
-    """(views, N): visible × distance from the silhouette × cosine × footprint. Not normalised."""
-    best = np.maximum.reduce([sight.footprint for sight in sights])
-    rows = []
+def rise(values: FloatArray, low: float, high: float) -> FloatArray:
+    """0 below `low`, 1 above `high`, smooth between."""
+    share = np.clip((values - np.float32(low)) / np.float32(high - low), 0.0, 1.0)
+    return np.asarray(share * share * (3.0 - 2.0 * share), np.float32)
+
+
+def footprints(sights: Sequence[Sight], count: int) -> FloatArray:
+    """(N,) the largest footprint that any view has of each of `count` texels."""
+    best = np.zeros(count, np.float32)
     for sight in sights:
-        edge = np.clip(sight.margin / _MARGIN_PX, 0.0, 1.0)
-        detail = np.divide(sight.footprint, best, out=np.zeros_like(best), where=best > 0)
-        cosine = np.clip(sight.cosine, 0.0, 1.0) ** sharpness
-        rows.append(np.where(sight.seen, cosine * edge * edge * (3.0 - 2.0 * edge) * detail, 0.0))
-    return np.stack(rows).astype(np.float32)
+        best[sight.texels] = np.maximum(best[sight.texels], sight.footprint)
+    return best
 
 
-def blend(colours: Sequence[FloatArray], weights: FloatArray) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
-    """Weighted means (N, C) of each view's colours (N, C), and which texels (N,) have one at all."""
-    total = weights.sum(axis=0)
-    mixed = np.zeros_like(colours[0])
-    for own, given in zip(weights, colours, strict=True):
-        mixed += own[:, None] * given
-    covered = total > 0
-    np.divide(mixed, total[:, None], out=mixed, where=covered[:, None])
-    return mixed, covered
+def weights_of(sight: Sight, best: FloatArray, sharpness: float = SHARPNESS) -> FloatArray:
+    """(M,): distance from the silhouette × cosine × footprint against the `best` (N,). Not normalised."""
+    return np.asarray(
+        rise(sight.margin, 0.0, _MARGIN_PX)
+        * sight.cosine**sharpness
+        * (sight.footprint / np.maximum(best[sight.texels], 1e-20)),
+        np.float32,
+    )
 
 
-@dataclass(frozen=True, eq=False)
-class Solved:
-    """gains, offsets: (views, C) float32, to be applied as gain × colour + offset."""
-
-    gains: FloatArray
-    offsets: FloatArray
-
-    def applied(self, view: int, colours: FloatArray) -> FloatArray:
-        return np.asarray(colours * self.gains[view] + self.offsets[view], np.float32)
-
-
-def solve_colours(colours: Sequence[FloatArray], weights: FloatArray, fixed: int | None = None) -> Solved:
-    """Gains and offsets that make the views agree where they overlap: weighted least squares over all pairs,
-    held near no change. `fixed`: a view that stays as it is; None lets all move and keeps their mean.
-
-    Colours (views × (N, C)) in a space where drift is linear: sRGB as it is painted will do.
-    """
-    views, channels = len(colours), colours[0].shape[1]
-    gains, offsets = np.ones((views, channels)), np.zeros((views, channels))
-    pairs = _overlaps(weights)
-    for channel in range(channels):
-        values = [given[:, channel].astype(np.float64) for given in colours]
-        normal, right = _prior(views, fixed)
-        for one, other, common, importance in pairs:
-            a, b = values[one][common], values[other][common]
-            # (g1·a + o1) − (g2·b + o2) = 0, with g = 1 + dg: dg1·a + do1 − dg2·b − do2 = b − a
-            columns = np.stack([a, np.ones_like(a), -b, -np.ones_like(b)])
-            index = [2 * one, 2 * one + 1, 2 * other, 2 * other + 1]
-            weighted = columns * importance
-            normal[np.ix_(index, index)] += weighted @ columns.T
-            right[index] += weighted @ (b - a)
-        change = np.linalg.solve(normal, right)
-        gains[:, channel] += change[0::2]
-        offsets[:, channel] += change[1::2]
-    return Solved(gains.astype(np.float32), offsets.astype(np.float32))
-
-
-def _overlaps(weights: FloatArray) -> list[tuple[int, int, npt.NDArray[np.int64], npt.NDArray[np.float64]]]:
-    """Pairs of views, the texels both see, and how much each counts; a pair counts by its share of all."""
-    found = []
-    for one in range(len(weights)):
-        for other in range(one + 1, len(weights)):
-            both = np.minimum(weights[one], weights[other])
-            (common,) = np.nonzero(both > 0)
-            if len(common) >= _LEAST_OVERLAP:
-                found.append((one, other, common, both[common].astype(np.float64)))
-    total = sum(float(importance.sum()) for *_, importance in found) or 1.0
-    return [(one, other, common, importance / total) for one, other, common, importance in found]
-
-
-def _prior(views: int, fixed: int | None) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Normal equations that hold gains and offsets near no change, much more weakly than overlaps do; a fixed
-    view's hold it there.
-    """
-    strength = np.full(2 * views, _HOLD)
-    if fixed is not None:
-        strength[2 * fixed : 2 * fixed + 2] = 1e6
-    return np.diag(strength), np.zeros(2 * views)
+def blend(
+    sights: Sequence[Sight], colours: Sequence[FloatArray], weights: Sequence[FloatArray], count: int
+) -> tuple[FloatArray, FloatArray]:
+    """Weighted means (N, C) of each view's colours (M, C), and the sums of the weights (N,)."""
+    total = np.zeros(count, np.float32)
+    mixed = np.zeros((count, colours[0].shape[1] if colours else 3), np.float32)
+    for sight, own, weight in zip(sights, colours, weights, strict=True):
+        total[sight.texels] += weight
+        mixed[sight.texels] += own * weight[:, None]
+    np.divide(mixed, total[:, None], out=mixed, where=total[:, None] > 0)
+    return mixed, total

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +17,7 @@ __all__ = ["Hits", "Rays"]
 
 # What Embree says for a ray that meets nothing is its largest distance.
 _NOTHING = -1
+_AT_ONCE = 1 << 18
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,12 +31,19 @@ class Hits:
     distances: npt.NDArray[np.float32]
 
 
+def _nothing() -> None:
+    """Never stops anything."""
+
+
 @dataclass(eq=False)
 class Rays:
-    """Surfaces that rays are cast at. positions: (V, 3) float32. triangles: (T, 3) int32."""
+    """Surfaces that rays are cast at. positions: (V, 3) float32. triangles: (T, 3) int32. check: called after
+    every few hundred thousand rays, some tens of milliseconds; it may raise, or take its time.
+    """
 
     positions: Points
     triangles: Triangles
+    check: Callable[[], None] = _nothing
     _scene: Any = field(init=False)
     _mesh: Any = field(init=False)
 
@@ -50,21 +59,33 @@ class Rays:
     def first(self, origins: Points, directions: Points) -> Hits:
         """The nearest hits of rays (N, 3) from `origins`."""
         count = len(origins)
-        if not count or not len(self.triangles):
-            nothing = np.full(count, _NOTHING, np.int32)
-            return Hits(nothing, np.zeros((count, 3), np.float32), np.full(count, np.inf, np.float32))
-        found = self._scene.run(_rays(origins), _rays(directions), output=True)
-        hit = np.asarray(found["primID"], np.int32)
-        u, v = np.asarray(found["u"]), np.asarray(found["v"])
-        distances = np.where(hit < 0, np.float32(np.inf), np.asarray(found["tfar"], np.float32))
-        return Hits(hit, np.stack([1.0 - u - v, u, v], 1).astype(np.float32), distances)
+        hits = Hits(
+            np.full(count, _NOTHING, np.int32),
+            np.zeros((count, 3), np.float32),
+            np.full(count, np.inf, np.float32),
+        )
+        for part in self._parts(count):
+            found = self._scene.run(_rays(origins[part]), _rays(directions[part]), output=True)
+            hit = np.asarray(found["primID"], np.int32)
+            hits.triangles[part] = hit
+            hits.weights[part, 1], hits.weights[part, 2] = found["u"], found["v"]
+            hits.weights[part, 0] = 1.0 - hits.weights[part, 1] - hits.weights[part, 2]
+            hits.distances[part] = np.where(hit < 0, np.float32(np.inf), found["tfar"])
+            self.check()
+        return hits
 
     def distances(self, origins: Points, directions: Points) -> npt.NDArray[np.float32]:
         """(N,) of the nearest hits alone; infinite for none. Half the time of `first`."""
-        if not len(origins) or not len(self.triangles):
-            return np.full(len(origins), np.inf, np.float32)
-        found = np.asarray(self._scene.run(_rays(origins), _rays(directions), query="DISTANCE"), np.float32)
-        return np.where(found >= 1e30, np.float32(np.inf), found)
+        found = np.full(len(origins), np.inf, np.float32)
+        for part in self._parts(len(origins)):
+            found[part] = self._scene.run(_rays(origins[part]), _rays(directions[part]), query="DISTANCE")
+            self.check()
+        found[found >= 1e30] = np.inf
+        return found
+
+    def _parts(self, count: int) -> list[slice]:
+        """Of so many rays; none where there is nothing to hit."""
+        return [slice(start, start + _AT_ONCE) for start in range(0, count, _AT_ONCE) if len(self.triangles)]
 
 
 def _rays(values: Points) -> Points:

@@ -1,19 +1,13 @@
-"""Where cameras stand around an object, and how much of it they see."""
+"""Where cameras stand around an object."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
-import numpy.typing as npt
 
 from impasto_server.texturing.mesh import Points
-from impasto_server.texturing.rays import Rays
-from impasto_server.texturing.sight import seen_points
-from impasto_server.texturing.texels import TexelTable
 from impasto_server.texturing.view import View, look_at
 
-__all__ = ["coverage", "interleaved"]
+__all__ = ["interleaved"]
 
 _ELEVATION = np.radians(30.0)
 _ANGLE = np.radians(40.0)
@@ -36,8 +30,3 @@ def interleaved(points: Points, count: int, size: tuple[int, int], *, first: flo
         way = np.array([np.cos(turn) * np.cos(rise), np.sin(turn) * np.cos(rise), np.sin(rise)])
         views.append(look_at(centre + distance * way, centre, size, angle=_ANGLE))
     return views
-
-
-def coverage(table: TexelTable, rays: Rays, views: Sequence[View]) -> npt.NDArray[np.bool_]:
-    """(views, N): which texels each view sees well enough to paint."""
-    return np.stack([seen_points(rays, view, table.positions, table.faces)[1] for view in views])

@@ -12,12 +12,26 @@ from impasto_server.texturing.mesh import Points, Scene
 from impasto_server.texturing.rays import Rays
 from impasto_server.texturing.view import View
 
-__all__ = ["GRAZING", "Buffers", "Sight", "look", "render_buffers", "seen_points"]
+__all__ = [
+    "GRAZING",
+    "Buffers",
+    "Sight",
+    "box_of",
+    "depth_buffer",
+    "look",
+    "render_buffers",
+    "silhouette_distance",
+]
 
 GRAZING = float(np.cos(np.radians(75.0)))  # cosine below which a surface is too oblique to be painted
 # A point is hidden when something is nearer by more than this share of its distance: what a float32 ray may
 # miss it by. A surface that grazes another is not told apart below it.
-_CLEAR = 2e-4
+_CLEAR = 2e-5
+_AT_ONCE = 1 << 18  # points
+_REACH_PX = 16.0  # margins are not counted further
+
+FloatArray = npt.NDArray[np.float32]
+Box = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,84 +40,131 @@ class Buffers:
     for nothing. triangles: (H, W) int32, of the scene, -1 for none. weights: (H, W, 3) barycentric.
     """
 
-    depth: npt.NDArray[np.float32]
+    depth: FloatArray
     triangles: npt.NDArray[np.int32]
-    weights: npt.NDArray[np.float32]
+    weights: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
 class Sight:
-    """How a view sees N texels.
+    """The M texels that a view sees well enough to paint.
 
-    pixels: (N, 2) float32 (x, y), for cv2.remap less a half. seen: (N,) bool. cosine: (N,) float32 between
-    the face and the ray, 1 head-on. footprint: (N,) float32, pixels per square unit of surface. margin: (N,)
-    float32 px to the nearest silhouette of the picture, at most `reach_px`.
+    texels: (M,) int32, rising. pixels: (M, 2) float32 (x, y), for cv2.remap less a half. cosine: (M,) float32
+    between the face and the ray, 1 head-on. footprint: (M,) float32, pixels per square unit of surface.
+    margin: (M,) float32 px to the nearest silhouette of the picture, at most 16.
     """
 
-    pixels: npt.NDArray[np.float32]
-    seen: npt.NDArray[np.bool_]
-    cosine: npt.NDArray[np.float32]
-    footprint: npt.NDArray[np.float32]
-    margin: npt.NDArray[np.float32]
+    texels: npt.NDArray[np.int32]
+    pixels: FloatArray
+    cosine: FloatArray
+    footprint: FloatArray
+    margin: FloatArray
 
 
-def render_buffers(scene: Scene, rays: Rays, view: View) -> Buffers:
-    """One ray through the centre of each pixel. `rays` are cast at the scene."""
-    hits = rays.first(*view.rays())
-    size = (view.height, view.width)
-    return Buffers(hits.distances.reshape(size), hits.triangles.reshape(size), hits.weights.reshape(*size, 3))
-
-
-def seen_points(
-    rays: Rays, view: View, points: Points, normals: Points, least: float = GRAZING
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_], npt.NDArray[np.float32]]:
-    """Pixels (N, 2), visibility (N,) and signed cosine (N,) of points with the normals of their faces."""
+def box_of(view: View, points: Points, around_px: int = 2) -> Box:
+    """(left, top, right, bottom) of the pixels in which `points` (V, 3) and what they span may be seen."""
     pixels, depth = view.project(points)
-    towards = view.towards(points)
-    cosine = np.einsum("nd,nd->n", towards, normals).astype(np.float32)
-    inside = (pixels[:, 0] >= 0) & (pixels[:, 0] < view.width) & (pixels[:, 1] >= 0)
-    inside &= (pixels[:, 1] < view.height) & (depth > 0)
-    seen = inside & (cosine > least)
-    (asked,) = np.nonzero(seen)
-    if len(asked):
-        # From the camera, as a picture is made; from the point, rays would start inside of thin things.
-        targets = points[asked]
-        if view.orthographic:
-            origins = (targets + depth[asked, None] * towards[asked]).astype(np.float32)
-        else:
-            origins = np.broadcast_to(view.position.astype(np.float32), targets.shape)
-        ways = targets - origins
-        first = rays.distances(origins, ways)
-        seen[asked] = first >= 1.0 - _CLEAR
-    return pixels, seen, cosine
+    if not len(points) or depth.min() <= 0.0 or not np.isfinite(pixels).all():
+        return 0, 0, view.width, view.height
+    low, high = np.floor(pixels.min(axis=0)) - around_px, np.ceil(pixels.max(axis=0)) + around_px
+    limit = np.array([view.width, view.height])
+    left, top = np.clip(low, 0, limit).astype(int).tolist()
+    right, bottom = np.clip(high, 0, limit).astype(int).tolist()
+    return left, top, right, bottom
+
+
+def render_buffers(rays: Rays, view: View, box: Box | None = None) -> Buffers:
+    """One ray through the centre of each pixel, or of those in `box`."""
+    left, top, right, bottom = box = box or (0, 0, view.width, view.height)
+    hits = rays.first(*view.rays(box))
+    size = (view.height, view.width)
+    depth, triangles = np.full(size, np.inf, np.float32), np.full(size, -1, np.int32)
+    weights = np.zeros((*size, 3), np.float32)
+    inner = (slice(top, bottom), slice(left, right))
+    shape = (bottom - top, right - left)
+    depth[inner], triangles[inner] = hits.distances.reshape(shape), hits.triangles.reshape(shape)
+    weights[inner] = hits.weights.reshape(*shape, 3)
+    return Buffers(depth, triangles, weights)
+
+
+def depth_buffer(rays: Rays, view: View, box: Box | None = None) -> FloatArray:
+    """The depth of `render_buffers` alone, in half the time."""
+    left, top, right, bottom = box = box or (0, 0, view.width, view.height)
+    depth = np.full((view.height, view.width), np.inf, np.float32)
+    depth[top:bottom, left:right] = rays.distances(*view.rays(box)).reshape(bottom - top, right - left)
+    return depth
+
+
+def facing(view: View, scene: Scene, normals: Points) -> npt.NDArray[np.bool_]:
+    """(T,) which of the scene's triangles, with `normals` (T, 3), turn their front to the view."""
+    if view.orthographic:
+        return np.asarray(normals @ -view.forward.astype(np.float32) > 0)
+    away = view.position.astype(np.float32) - scene.positions[scene.triangles[:, 0]]
+    return np.asarray(np.einsum("td,td->t", away, normals) > 0)
 
 
 def look(
     rays: Rays,
     view: View,
-    buffers: Buffers,
+    margins: FloatArray,
     points: Points,
     normals: Points,
-    *,
+    among: npt.NDArray[np.int32] | None = None,
     least: float = GRAZING,
-    reach_px: float = 16.0,
 ) -> Sight:
-    """See `Sight`. `points` (N, 3) with the normals (N, 3) of their faces."""
-    pixels, seen, cosine = seen_points(rays, view, points, normals, least)
-    scale = view.pixels_per_unit**2
+    """See `Sight`. `points` (N, 3) with the normals (N, 3) of their faces. `margins`: (H, W) of the view's
+    `silhouette_distance`. `among`: only these points are looked at.
+    """
+    among = np.arange(len(points), dtype=np.int32) if among is None else among
+    parts = [
+        _look(rays, view, margins, points, normals, among[start : start + _AT_ONCE], least)
+        for start in range(0, max(len(among), 1), _AT_ONCE)
+    ]
+    return Sight(
+        *(
+            np.concatenate([getattr(part, name) for part in parts])
+            for name in ("texels", "pixels", "cosine", "footprint", "margin")
+        )
+    )
+
+
+def _look(
+    rays: Rays,
+    view: View,
+    margins: FloatArray,
+    points: Points,
+    normals: Points,
+    texels: npt.NDArray[np.int32],
+    least: float,
+) -> Sight:
+    points, normals = points[texels], normals[texels]
+    towards = view.towards(points)
+    cosine = np.einsum("nd,nd->n", towards, normals)
+    pixels, depth = view.project(points)
+    inside = (pixels[:, 0] >= 0) & (pixels[:, 0] < view.width) & (pixels[:, 1] >= 0)
+    inside &= (pixels[:, 1] < view.height) & (depth > 0) & (cosine > least)
+    (asked,) = np.nonzero(inside)
+    points, pixels, depth, cosine = points[asked], pixels[asked], depth[asked], cosine[asked]
+    # From the camera, as a picture is made; from the point, rays would start inside of thin things.
+    if view.orthographic:
+        ways = (depth[:, None] * view.forward).astype(np.float32)
+        origins = points - ways
+    else:
+        origins = np.broadcast_to(view.position.astype(np.float32), points.shape)
+        ways = points - origins
+    (free,) = np.nonzero(rays.distances(origins, ways) >= 1.0 - _CLEAR)
+    points, pixels, cosine = points[free], pixels[free], cosine[free]
+    scale = np.float32(view.pixels_per_unit**2)
     if view.orthographic:
         density = np.full(len(points), scale, np.float32)
     else:
-        away = points - view.position.astype(np.float32)
-        density = (scale / np.maximum(np.einsum("nd,nd->n", away, away), 1e-12)).astype(np.float32)
-    margins = silhouette_distance(buffers.depth, reach_px)
-    columns = np.clip(pixels[:, 0], 0, view.width - 1).astype(np.int32)
-    rows = np.clip(pixels[:, 1], 0, view.height - 1).astype(np.int32)
-    margin = np.where(seen, margins[np.where(seen, rows, 0), np.where(seen, columns, 0)], 0.0)
-    return Sight(pixels, seen, cosine, np.where(seen, density * cosine, 0.0), margin.astype(np.float32))
+        ways = ways[free]
+        density = scale / np.maximum(np.einsum("nd,nd->n", ways, ways), 1e-12)
+    columns, rows = pixels[:, 0].astype(np.int32), pixels[:, 1].astype(np.int32)
+    return Sight(texels[asked[free]], pixels, cosine, density * cosine, margins[rows, columns])
 
 
-def silhouette_distance(depth: npt.NDArray[np.float32], reach_px: float) -> npt.NDArray[np.float32]:
+def silhouette_distance(depth: FloatArray, reach_px: float = _REACH_PX) -> FloatArray:
     """(H, W) px from each pixel to the nearest jump in depth, or to nothing at all; at most `reach_px`.
 
     A jump is where the depth changes by more than its neighbours' slope explains: second differences of the

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -50,48 +51,75 @@ class View:
         along = abs(self.projection[1, 1]) * self.height / 2.0
         return float(np.sqrt(across * along))
 
+    @cached_property
+    def corners(self) -> Matrix:
+        """(3, 3), rows: the ray through the picture's middle, and what it gains towards the right and the
+        upper edge. In perspective they are directions; orthographic views have origins from the camera.
+        """
+        back = np.linalg.inv(self.projection)
+        ends = []
+        for depth in (-1.0, 1.0):
+            clip = np.array([[0.0, 0.0, depth, 1.0], [1.0, 0.0, depth, 1.0], [0.0, 1.0, depth, 1.0]])
+            local = clip @ back.T
+            ends.append(local[:, :3] / local[:, 3:4])
+        near, far = ends
+        if self.orthographic:
+            middle = near[0] + (far[0] - near[0]) / (near[0, 2] - far[0, 2]) * near[0, 2]
+            found = np.stack([middle, near[1] - near[0], near[2] - near[0]])
+        else:
+            ways = near / -near[:, 2:3]
+            found = np.stack([ways[0], ways[1] - ways[0], ways[2] - ways[0]])
+        return np.asarray(found @ self.world_to_camera[:3, :3])
+
     def project(self, points: Points) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """Pixels (N, 2) as (x, y) and distances (N,) along the view direction, of points (N, 3). Points
         behind the camera have a distance of 0 or less, and pixels that mean nothing.
         """
-        local = points.astype(np.float64) @ self.world_to_camera[:3, :3].T + self.world_to_camera[:3, 3]
-        clip = local @ self.projection[:, :3].T + self.projection[:, 3]
+        # Counted from the camera, float32 is exact to some thousandths of a pixel, at a third of the time.
+        turn = self.world_to_camera[:3, :3]
+        away = points - self.position.astype(np.float32)
+        rows = np.concatenate([self.projection[[0, 1, 3], :3] @ turn, -turn[2:3]]).astype(np.float32)
+        shift = np.append(self.projection[[0, 1, 3], 3], 0.0).astype(np.float32)
+        clip = (
+            cv2.transform(away[None], np.column_stack([rows, shift]))[0]
+            if len(away)
+            else np.zeros((0, 4), np.float32)
+        )
         with np.errstate(divide="ignore", invalid="ignore"):
-            unit = clip[:, :2] / clip[:, 3:4]
-        x = (unit[:, 0] + 1.0) * (self.width / 2.0)
-        y = (1.0 - unit[:, 1]) * (self.height / 2.0)
-        return np.stack([x, y], 1).astype(np.float32), (-local[:, 2]).astype(np.float32)
+            pixels = clip[:, :2] / clip[:, 2:3]
+        pixels *= np.array([self.width / 2.0, -self.height / 2.0], np.float32)
+        pixels += np.array([self.width / 2.0, self.height / 2.0], np.float32)
+        return pixels, np.ascontiguousarray(clip[:, 3])
 
-    def rays(self) -> tuple[Points, Points]:
-        """Origins and directions (H·W, 3) through the centres of all pixels, rows top to bottom. Directions
-        advance by 1 along the view direction: a hit's distance is its depth.
+    def rays(self, box: tuple[int, int, int, int] | None = None) -> tuple[Points, Points]:
+        """Origins and directions (N, 3) through the centres of all pixels, rows top to bottom, or of those in
+        `box` (left, top, right, bottom). Directions advance by 1 along the view direction: a hit's distance
+        is its depth.
         """
-        x = (np.arange(self.width) + 0.5) * (2.0 / self.width) - 1.0
-        y = 1.0 - (np.arange(self.height) + 0.5) * (2.0 / self.height)
-        return self.rays_through(np.stack(np.meshgrid(x, y), -1).reshape(-1, 2))
-
-    def rays_through(self, unit: npt.NDArray[np.float64]) -> tuple[Points, Points]:
-        """The same through points (N, 2) of the picture in -1..1, y up."""
-        back = np.linalg.inv(self.projection)
-        ends = []
-        for depth in (-1.0, 1.0):
-            clip = np.concatenate([unit, np.full((len(unit), 1), depth), np.ones((len(unit), 1))], 1)
-            local = clip @ back.T
-            ends.append(local[:, :3] / local[:, 3:4])
-        near, far = ends
-        along = far - near
-        direction = along / -along[:, 2:3]
-        origin = near + direction * near[:, 2:3]  # where the ray passes the camera's plane
-        turn = np.linalg.inv(self.world_to_camera)
-        origins = origin @ turn[:3, :3].T + turn[:3, 3]
-        return origins.astype(np.float32), (direction @ turn[:3, :3].T).astype(np.float32)
+        left, top, right, bottom = box or (0, 0, self.width, self.height)
+        x = (np.arange(left, right) + 0.5) * (2.0 / self.width) - 1.0
+        y = 1.0 - (np.arange(top, bottom) + 0.5) * (2.0 / self.height)
+        middle, wide, high = self.corners
+        fan = (middle + y[:, None] * high).astype(np.float32)[:, None] + (x[:, None] * wide).astype(
+            np.float32
+        )
+        fan = fan.reshape(-1, 3)
+        if self.orthographic:
+            fan += self.position.astype(np.float32)
+            return fan, np.broadcast_to(self.forward.astype(np.float32), fan.shape)
+        return np.broadcast_to(self.position.astype(np.float32), fan.shape), fan
 
     def towards(self, points: Points) -> Points:
         """(N, 3) unit vectors from points to the camera."""
         if self.orthographic:
             return np.broadcast_to(-self.forward, points.shape).astype(np.float32)
-        away = self.position - points
-        return np.asarray(away / np.linalg.norm(away, axis=1, keepdims=True), np.float32)
+        away = self.position.astype(np.float32) - points
+        away /= np.sqrt(np.einsum("nd,nd->n", away, away))[:, None]
+        return np.asarray(away, np.float32)
+
+    def resized(self, width: int, height: int) -> View:
+        """The same view in a picture of another size."""
+        return View(self.world_to_camera, self.projection, width, height)
 
 
 def look_at(

@@ -69,7 +69,7 @@ class Worker:
 
         def keep(layer: Layer) -> None:
             layers.append(self._store(layer))
-            if len(layers) < command.generate.takes:  # the last one goes with `Ended`
+            if len(layers) < command.generate.layers:  # the last one goes with `Ended`
                 self._outbox.send(Painted(command.job, list(layers)))
 
         gate = Gate(command.job, self._inbox, self._outbox, self._live.paint_each, self.run, keep)
@@ -91,10 +91,8 @@ class Worker:
         self._outbox.send(Ended(command.job, state, gate.device_s, layers, error))
 
     def _paint(self, command: Run, gate: Gate) -> None:
-        image = self._input(command.image) if command.image is not None else None
-        mask = self._input(command.mask) if command.mask is not None else None
-        controls = [self._input(ref) for ref in command.controls]
-        self._engine.generate(command.generate, image, mask, gate, controls)
+        pictures = {role: self._input(ref) for role, ref in command.pictures.items()}
+        self._engine.generate(command.generate, pictures, gate)
 
     def _input(self, ref: BlobRef) -> Input:
         shape = (ref.height, ref.width, channels(ref.format))

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from impasto_protocol.messages import (
     Annotate,
+    Camera,
     Cancel,
     CanvasAck,
     CanvasPixels,
@@ -55,6 +56,9 @@ from impasto_protocol.messages import (
     StartLive,
     StopLive,
     Submit,
+    TextureRequest,
+    TextureTarget,
+    TextureView,
     ThumbnailPixels,
     Welcome,
 )
@@ -109,6 +113,32 @@ MODEL_WITH_ADAPTERS = ModelInfo(
 ERROR = ErrorInfo("out_of_memory", "The picture is too large for this card. Choose a smaller size.")
 LIMITS = Limits(128 << 20, 16384, 16, 1 << 30, 100, 16, 150)
 
+CAMERA = Camera(
+    (1.0, 0.0, 0.0, 0.5, 0.0, 0.0, 1.0, -1.0, 0.0, -1.0, 0.0, -4.0, 0.0, 0.0, 0.0, 1.0),
+    (2.5, 0.0, 0.25, 0.0, 0.0, 2.5, 0.0, 0.0, 0.0, 0.0, -1.5, -0.5, 0.0, 0.0, -1.0, 0.0),
+    640,
+    480,
+)
+TEXTURED = GenerateRequest(
+    "a mossy stone",
+    texture=TextureRequest(
+        CanvasRef("g1", 4),
+        (
+            TextureTarget("Suzanne", 1024, 512, InputRef(DIGEST, 1024, 512, PixelFormat.RGBA8)),
+            TextureTarget("Würfel", 64, 64),
+        ),
+        (
+            TextureView(CAMERA, CanvasRef("v1", 1), InputRef(DIGEST, 640, 480, PixelFormat.GRAY8), "behind"),
+            TextureView(CAMERA),
+        ),
+        6,
+        768,
+        "in turn",
+        0.75,
+        "coverage",
+    ),
+)
+
 LIVE = LiveRequest(
     "c1",
     "a house by the sea",
@@ -140,6 +170,7 @@ CLIENT: dict[str, Message] = {
     "submit-controlled": Submit(JOB, CONTROLLED),
     "submit-noted": Submit(JOB, GenerateRequest("a red circle"), note='{"layer": "Skizze 夜"}'),
     "submit-map": Submit(JOB, GenerateRequest("", image=CanvasRef("c1", 7), make_map="scribble")),
+    "submit-textured": Submit(JOB, TEXTURED),
     "annotate": Annotate(8, JOB, "★"),
     "cancel": Cancel(JOB),
     "forget": Forget(JOB),
@@ -161,6 +192,7 @@ SERVER: dict[str, Message] = {
     "welcome-controls": Welcome(1, "0.2.0", replace(LIMITS, controls=4, loras=3), ("control", "lora"), 0),
     "welcome-maps": Welcome(1, "0.3.0", LIMITS, ("upscale",), 0, maps=("edges", "scribble")),
     "welcome-live": Welcome(1, "0.4.0", replace(LIMITS, live=2), ("live",), 0),
+    "welcome-textures": Welcome(1, "0.5.0", replace(LIMITS, views=16, textures=8), ("texture",), 0),
     "canvas-ack": CanvasAck("c1", 7),
     "canvas-stale": CanvasStale("c1", 5),
     "canvas-pixels": CanvasPixels(1, "c1", 7, 0, INLINE),

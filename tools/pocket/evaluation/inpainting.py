@@ -185,7 +185,8 @@ def _engine(painter: Painter) -> Iterator[Callable[[Case, int], np.ndarray]]:
                 case.prompt, model=model, seed=seed, steps=20, guidance=painter.guidance, strength=1.0
             )
             mask = np.where(case.mask, 255, 0).astype(np.uint8)
-            (layer,) = runner.generate(request, as_input(case.picture), as_input(mask), OpenGate())
+            pictures = {"image": as_input(case.picture), "mask": as_input(mask)}
+            (layer,) = runner.generate(request, pictures, OpenGate())
             full = np.zeros((*case.mask.shape, 4), np.uint8)
             top, left = layer.info.y, layer.info.x
             full[top : top + layer.info.height, left : left + layer.info.width] = layer.pixels

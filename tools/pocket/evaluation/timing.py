@@ -27,7 +27,7 @@ engine = DiffusionEngine(device="cpu", home=Path(sys.argv[1]))
 def paint():
     at = time.perf_counter()
     request = GenerateRequest("a red circle", model=sys.argv[2], steps=1, seed=1)
-    engine.generate(request, None, None, OpenGate())
+    engine.generate(request, {}, OpenGate())
     return time.perf_counter() - at
 first = paint()
 print(imported - begun, imported - begun + first - paint())

@@ -6,7 +6,7 @@ from __future__ import annotations
 import copy
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -28,14 +28,9 @@ class Unyielding(DiffusionEngine):
     none.)"""
 
     def generate(
-        self,
-        request: GenerateRequest,
-        image: Input | None,
-        mask: Input | None,
-        gate: StepGate,
-        controls: Sequence[Input] = (),
+        self, request: GenerateRequest, pictures: Mapping[str, Input], gate: StepGate
     ) -> Sequence[Layer]:
-        return super().generate(request, image, mask, _Shut(gate), controls)
+        return super().generate(request, pictures, _Shut(gate))
 
 
 class _Shut:

@@ -1,0 +1,42 @@
+"""What all of our panels are."""
+
+from typing import Any
+
+from ..plugin import Side, begin_soon, impasto
+
+__all__ = ["InImageEditor", "InView3D", "Shown"]
+
+
+class Shown:
+    """A panel of one side: "render", "texture" or "image"."""
+
+    bl_region_type = "UI"
+    bl_category = "Impasto"
+    side = ""
+
+    @classmethod
+    def the_side(cls) -> Side | None:
+        """None: Impasto begins as soon as Blender has drawn this."""
+        it = impasto()
+        if it is None:
+            begin_soon()
+            return None
+        return it.sides[cls.side]
+
+    @classmethod
+    def fields(cls, context: Any) -> Any:
+        return getattr(context.window_manager.impasto, cls.side)
+
+    @classmethod
+    def connected(cls) -> bool:
+        side = cls.the_side()
+        return side is not None and side.view.link.state == "ready"
+
+
+class InView3D(Shown):
+    bl_space_type = "VIEW_3D"
+
+
+class InImageEditor(Shown):
+    bl_space_type = "IMAGE_EDITOR"
+    side = "image"
