@@ -13,7 +13,8 @@ from typing import Any, Generic, TypeVar
 
 import bpy
 from impasto_protocol import places
-from impasto_studio.intent import LIVE
+from impasto_studio.intent import LIVE, ControlRow
+from impasto_studio.state import INTENT
 from impasto_studio.studio import Studio
 from impasto_studio.texture.studio import TextureStudio
 from impasto_studio.texture.view import TextureState
@@ -31,6 +32,7 @@ from .preferences import preferences
 __all__ = ["SIDES", "Impasto", "Side", "begin", "begin_soon", "deafen", "end", "impasto", "listen"]
 
 TURN_S = 0.05
+BUSY_TURN_S = 0.002  # while something waits for its next slice
 POLL_S = 0.25
 SIDES = ("render", "texture", "image")
 
@@ -87,10 +89,12 @@ class Impasto:
         self._changed = changed
         self._next_poll_s = 0.0
         self._may_start = preferences().start_server
+        self._newcomer = False  # she has never set anything: the scene's depth is followed
 
     def open(self) -> None:
         for studio in (self.render, self.texture, self.image):
             studio.open()
+        self._newcomer = not self.render_host.load_setting(INTENT)
 
     def pump(self) -> None:
         """One turn of everything, on the main thread."""
@@ -124,7 +128,12 @@ class Impasto:
             side.studio.cancel_all()
 
     def _heard(self, name: str, view: Any) -> None:
-        self.sides[name].heard(view)
+        side = self.sides[name]
+        side.heard(view)
+        if name == "render" and self._newcomer and view.model is not None:
+            self._newcomer = False
+            if "depth" in view.model.controls:
+                side.edit(controls=(ControlRow("depth", layer="depth"),))
         self._changed()
 
     def _start_server(self) -> None:
@@ -201,4 +210,4 @@ def _turn() -> float | None:
     if _impasto is None:
         return None
     _impasto.pump()
-    return TURN_S
+    return BUSY_TURN_S if _impasto.loop.busy else TURN_S

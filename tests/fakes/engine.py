@@ -63,7 +63,7 @@ class FakeEngine:
         digests = "/".join(hashlib.sha256(one.pixels.tobytes()).hexdigest() for one in pictures.values())
         layers = []
         gate.report("loading")
-        for take in range(request.takes):
+        for take in range(request.layers):  # of a texture job: its views and textures
             recipe = dataclasses.replace(request, seed=request.seed + take, takes=1)
             key = f"{recipe.seed}/{recipe.prompt}/{digests}"
             pixels = self._sample(key, width, height, request, gate)

@@ -25,6 +25,7 @@ from impasto_protocol.errors import (
     WorkerCrashed,
 )
 from impasto_protocol.messages import (
+    Camera,
     CanvasRef,
     Control,
     GenerateRequest,
@@ -34,6 +35,9 @@ from impasto_protocol.messages import (
     Lora,
     Pixels,
     Submit,
+    TextureRequest,
+    TextureTarget,
+    TextureView,
 )
 from impasto_protocol.rasters import PixelFormat, raster_size
 from impasto_server.blobs import BlobStore
@@ -46,7 +50,7 @@ from impasto_server.pool.channel import Painted, Run, decode_layers
 from tests.fakes.pool import FakePool
 
 A, B = "a" * 32, "b" * 32
-LIMITS = dataclasses.replace(DEFAULT_LIMITS, jobs=4, takes=4, steps=100, canvas_px=2048)
+LIMITS = dataclasses.replace(DEFAULT_LIMITS, jobs=4, takes=4, steps=100, canvas_px=8192)
 CANVAS = CanvasRef("picture", 3)
 
 
@@ -284,7 +288,7 @@ async def test_the_seed_is_drawn_once_so_that_a_retry_paints_the_same(house: Hou
         (GenerateRequest("x", steps=-1), BadValue),
         (GenerateRequest("x", takes=0), BadValue),
         (GenerateRequest("x", takes=5), BadValue),
-        (GenerateRequest("x", width=2049), BadValue),
+        (GenerateRequest("x", width=8193), BadValue),
         (GenerateRequest("x", height=-8), BadValue),
         (GenerateRequest("x", strength=1.01), BadValue),
         (GenerateRequest("x", strength=float("nan")), BadValue),
@@ -360,6 +364,44 @@ async def test_control_images_are_kept_handed_over_and_there_again_after_a_crash
     assert again.pool.runs[1][1].pictures == run.pictures
     with pytest.raises(NoSuchInput):
         await again.desk.submit(B, Submit(name(3), replayed), Inputs())
+    await again.desk.stop()
+
+
+async def test_a_texture_job_s_pictures_are_handed_over_by_role_also_after_a_crash(tmp_path: Path) -> None:
+    camera = Camera(
+        (1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, -4.0, 0.0, 0.0, 0.0, 1.0),
+        (2.5, 0.0, 0.0, 0.0, 0.0, 2.5, 0.0, 0.0, 0.0, 0.0, -1.0, -0.2, 0.0, 0.0, -1.0, 0.0),
+        16,
+        16,
+    )
+    targets = (TextureTarget("a", 16, 16, CANVAS), TextureTarget("b", 32, 16))
+    views = (TextureView(camera), TextureView(camera, CANVAS, CANVAS))
+    request = GenerateRequest("x", texture=TextureRequest(CANVAS, targets, views))
+    given = {
+        "geometry": pixels(8192, 1, PixelFormat.GRAY8, 1),
+        "base 1": pixels(16, 16, PixelFormat.RGBA8, 2),
+        "view 2": pixels(16, 16, PixelFormat.RGB8, 3),
+        "view mask 2": pixels(16, 16, PixelFormat.GRAY8, 4),
+    }
+    house = House(tmp_path)
+    await house.desk.start()
+    await house.desk.submit(A, Submit(name(1), request), Inputs(given))
+    await house.desk.stop()
+
+    again = House(tmp_path)
+    await again.desk.start()
+    await again.pool.come_up()
+    await until(lambda: again.pool.runs)
+    run = again.pool.runs[0][1]
+    assert {role: bytes(again.blobs.read(ref)) for role, ref in run.pictures.items()} == {
+        role: one.data for role, one in given.items()
+    }
+    assert run.generate == dataclasses.replace(request.with_pictures(run.pictures), seed=run.generate.seed)
+    await again.pool.paint(3)
+    await again.pool.end()
+    await until(lambda: not again.desk._unfinished)
+    (summary,) = await again.desk.jobs(A)
+    assert len(summary.layers) == request.layers == 4
     await again.desk.stop()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 from impasto_protocol.messages import (
+    Camera,
     CanvasRef,
     Control,
     ErrorInfo,
@@ -17,6 +18,9 @@ from impasto_protocol.messages import (
     ModelInfo,
     Pixels,
     Recipe,
+    TextureRequest,
+    TextureTarget,
+    TextureView,
 )
 from impasto_protocol.rasters import PixelFormat
 from impasto_server.pool import channel
@@ -37,6 +41,7 @@ from impasto_server.pool.channel import (
     Stop,
     StoredLayer,
 )
+from impasto_server.records import pack, unpack_request
 
 REF = InputRef("a" * 64, 4, 4, PixelFormat.RGB8)
 MASK = InputRef("b" * 64, 4, 4, PixelFormat.GRAY8)
@@ -45,6 +50,16 @@ CONTROLLED = GenerateRequest(
     "a fox",
     controls=(Control("depth", REF, 0.5), Control("edges", MASK, end=0.5)),
     loras=(Lora("ink", -1.0),),
+)
+CAMERA = Camera(tuple(float(one) for one in range(16)), (0.5,) * 16, 4, 4)
+TEXTURED = GenerateRequest(
+    "a fox",
+    texture=TextureRequest(
+        MASK,
+        (TextureTarget("fox", 4, 4, REF), TextureTarget("hen", 8, 4)),
+        (TextureView(CAMERA, REF, MASK, "behind"), TextureView(CAMERA)),
+        order="in turn",
+    ),
 )
 LAYER = StoredLayer(
     LayerInfo("fox", -3, 5, 4, 4, PixelFormat.RGBA8, Recipe(REQUEST, "Euler", "0", {"a": "1"}), {"x": 0.5}),
@@ -61,6 +76,7 @@ MODEL = ModelInfo("pocket", "Pocket", "sd15", 256, 20, 5.0, ("text",))
         Run("1", REQUEST, {"image": REF, "mask": MASK}),
         Run("1", GenerateRequest("x")),
         Run("1", CONTROLLED, {"control 1": REF, "control 2": MASK}),
+        Run("1", TEXTURED, {"geometry": MASK, "base 1": REF, "view 1": REF, "view mask 1": MASK}),
         CancelRun("1"),
         OpenLive(3, "a", LIVE),
         FeedLive(3, 9, PIXELS, PIXELS, (PIXELS, PIXELS), 4, 0.25),
@@ -74,6 +90,11 @@ def test_commands_arrive_as_they_were_sent(command: channel.WorkerCommand) -> No
     if isinstance(arrived, Run):
         assert type(arrived.generate) is GenerateRequest
         assert {type(control) for control in arrived.generate.controls} <= {Control}
+        texture = arrived.generate.texture
+        if texture is not None:
+            assert type(texture) is TextureRequest
+            assert {type(target) for target in texture.targets} == {TextureTarget}
+            assert {type(view) for view in texture.views} == {TextureView}
 
 
 @pytest.mark.parametrize(
@@ -101,6 +122,16 @@ def test_layers_in_the_journal_are_the_protocols_own_classes() -> None:
     assert type(layer.info.recipe.request) is GenerateRequest
 
 
+def test_a_record_of_an_older_impasto_lacks_what_came_later() -> None:
+    old = msgspec.msgpack.encode({"prompt": "a fox", "seed": 3, "image": {"type": "input", **_fields(REF)}})
+    assert unpack_request(old) == GenerateRequest("a fox", seed=3, image=REF)
+    assert unpack_request(pack(TEXTURED)) == TEXTURED
+
+
+def _fields(ref: InputRef) -> dict[str, object]:
+    return {"digest": ref.digest, "width": ref.width, "height": ref.height, "format": ref.format.value}
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -109,6 +140,7 @@ def test_layers_in_the_journal_are_the_protocols_own_classes() -> None:
         msgspec.msgpack.encode({"type": "format-disk"}),
         msgspec.msgpack.encode({"type": "run", "job": 7, "generate": {"prompt": "x"}}),
         channel.encode(Run("1", GenerateRequest("x", image=CanvasRef("never stored", 1)))),
+        channel.encode(Run("1", GenerateRequest("x", texture=TextureRequest(CanvasRef("never stored", 1))))),
     ],
 )
 def test_what_is_no_command_is_refused(body: bytes) -> None:

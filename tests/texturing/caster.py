@@ -39,7 +39,7 @@ def blocked(points: npt.ArrayLike, eyes: npt.ArrayLike, corners: npt.ArrayLike) 
 def visible(
     points: npt.ArrayLike, normals: npt.ArrayLike, eye: npt.ArrayLike, corners: npt.ArrayLike, least: float
 ) -> npt.NDArray[np.bool_]:
-    """(N,) whether points (N, 3) with normals (N, 3) are seen from `eye` (3,) at a cosine of at least `least`."""
+    """(N,) whether points (N, 3) with normals (N, 3) are seen from `eye` (3,) at a cosine above `least`."""
     places, ways = (
         np.asarray(points, np.float64),
         np.asarray(eye, np.float64) - np.asarray(points, np.float64),

@@ -75,7 +75,7 @@ def sheet(half: float = 1.0) -> Mesh:
 
 @cache
 def suzanne(subdivided: int = 0) -> Mesh:
-    """Blender's monkey with its own unwrap (tools/fixtures/suzanne.py): 968 triangles, flat, eyes in sockets."""
+    """Blender's monkey with its own unwrap (tools/fixtures/suzanne.py): 968 triangles, flat, with eyes."""
     with np.load(Path(__file__).parent / "suzanne.npz") as stored:
         mesh = Mesh(
             (stored["positions"] / 10_000).astype(np.float32),

@@ -42,7 +42,7 @@ MESHES: dict[str, Callable[[], Mesh]] = {
 
 
 class Stage:
-    """Targets that are painted by a fake generator, whose pictures show what `colour` says of places in space."""
+    """Targets and a fake generator, whose pictures show what `colour` says of places in space."""
 
     def __init__(
         self,
@@ -100,6 +100,16 @@ class Stage:
     def faces(self) -> FloatArray:
         return self.atelier._surface.faces
 
+    def owned(self, uvs: FloatArray, points: FloatArray, reach: float) -> Mask:
+        """(N,) whether the first target's texels at `uvs` (N, 2) lie within `reach` of `points` (N, 3), and
+        not on a part of the layout that overlaps theirs.
+        """
+        table = self.atelier._surface.tables[0]
+        columns = np.clip((uvs[:, 0] * table.width).astype(int), 0, table.width - 1)
+        rows = np.clip(((1 - uvs[:, 1]) * table.height).astype(int), 0, table.height - 1)
+        away = np.linalg.norm(table.positions[table.nearest[rows, columns]] - points, axis=1)
+        return away < reach
+
     def texels(self, finished: Sequence[Finished]) -> Bytes:
         """(N, 4) of finished textures, texel by texel of the tables."""
         tables = self.atelier._surface.tables
@@ -137,18 +147,24 @@ def looked_up(texture: Bytes, uvs: FloatArray) -> FloatArray:
     return (upper * (1 - down) + lower * down).astype(np.float32)
 
 
-def seams(mesh: Mesh, steps: int = 9) -> tuple[FloatArray, FloatArray]:
-    """UVs (N, 2) and (N, 2) on both sides of all edges that two triangles share in space but not in the layout."""
+def seams(mesh: Mesh, steps: int = 9) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Points (N, 3) on all edges that two triangles share in space but not in the layout, and their UVs
+    (N, 2) on one side and on the other.
+    """
+    edges: dict[tuple[tuple[float, ...], ...], list[list[list[float]]]] = {}
     keys = np.round(mesh.corners.astype(np.float64), 4)
-    edges: dict[tuple[tuple[float, ...], ...], list[tuple[tuple[float, ...], tuple[float, ...]]]] = {}
-    for triangle, (places, uvs) in enumerate(zip(keys.tolist(), mesh.uvs.tolist(), strict=True)):
+    for places, uvs in zip(keys.tolist(), mesh.uvs.tolist(), strict=True):
         for i in range(3):
-            ends = sorted(
-                [(tuple(places[i]), tuple(uvs[i])), (tuple(places[(i + 1) % 3]), tuple(uvs[(i + 1) % 3]))]
-            )
-            edges.setdefault((ends[0][0], ends[1][0]), []).append((ends[0][1], ends[1][1]))
-    pairs = [found for found in edges.values() if len(found) == 2 and not np.allclose(*found, atol=1e-5)]
-    along = np.linspace(0.05, 0.95, steps)[None, :, None]
-    both = np.array(pairs).reshape(-1, 2, 2, 2)  # (edges, sides, ends, 2)
-    points = both[:, :, None, 0] * (1 - along[:, None]) + both[:, :, None, 1] * along[:, None]
-    return points[:, 0].reshape(-1, 2).astype(np.float32), points[:, 1].reshape(-1, 2).astype(np.float32)
+            ends = sorted([(tuple(places[i]), uvs[i]), (tuple(places[(i + 1) % 3]), uvs[(i + 1) % 3])])
+            edges.setdefault((ends[0][0], ends[1][0]), []).append([ends[0][1], ends[1][1]])
+    torn = {key: pair for key, pair in edges.items() if len(pair) == 2 and not np.allclose(*pair, atol=1e-5)}
+    along = np.linspace(0.05, 0.95, steps)[:, None]
+
+    def between(ends: npt.ArrayLike) -> FloatArray:
+        first, last = np.moveaxis(np.asarray(ends, np.float32), 1, 0)[:, :, None]
+        return (first * (1 - along) + last * along).reshape(-1, first.shape[-1]).astype(np.float32)
+
+    if not torn:
+        return np.zeros((0, 3), np.float32), np.zeros((0, 2), np.float32), np.zeros((0, 2), np.float32)
+    one, other = (between([pair[side] for pair in torn.values()]) for side in (0, 1))
+    return between(list(torn)), one, other

@@ -18,6 +18,8 @@ from impasto_protocol.messages import (
     ModelInfo,
     Pixels,
     Recipe,
+    TextureRequest,
+    TextureTarget,
 )
 from impasto_protocol.rasters import PixelFormat
 from impasto_server.blobs import BlobStore
@@ -94,6 +96,14 @@ def test_each_take_is_stored_and_told_as_soon_as_it_is_finished_but_the_last(ben
     assert [type(event) for event in news] == [Painted, Painted, Ended]
     assert [event.layers for event in news] == [ended.layers[:1], ended.layers[:2], ended.layers]
     assert len({layer.pixels for layer in ended.layers}) == 3
+
+
+def test_each_layer_of_a_texture_job_is_told_as_soon_as_it_is_finished_but_the_last(bench: Bench) -> None:
+    texture = TextureRequest(targets=(TextureTarget("a", 16, 16), TextureTarget("b", 16, 16)), around=2)
+    ended = bench.run("a fox", texture=texture)
+    news = [event for event in bench.events() if isinstance(event, (Painted, Ended))]
+    assert [len(event.layers) for event in news] == [1, 2, 3, 4]
+    assert news[-1] == ended
 
 
 def test_a_single_take_is_told_once(bench: Bench) -> None:

@@ -4,6 +4,7 @@ A new layout is computed on a copy of the mesh, in a scene that is gone afterwar
 active layout stay as they are. Only the layout itself is added to the mesh.
 """
 
+from collections.abc import Generator
 from typing import Any
 
 import bpy
@@ -11,44 +12,50 @@ import numpy as np
 
 from .loop import Trouble
 
-__all__ = ["LAYER", "covered", "layout_of", "made", "new_layout", "usable"]
+__all__ = ["LAYER", "corners", "covered", "fans", "layout_of", "new_layout", "usable"]
 
 LAYER = "Impasto"
-GRID = 256  # squares a side, for looking at what a layout covers
+GRID = 128  # squares a side, for looking at what a layout covers
+STREWN = 1.5  # points along each side of such a square
+CHUNK = 1 << 15  # triangles looked at in one turn
 MOST_OVERLAP = 0.5  # of the area: mirrored and stacked islands are the artist's wish, a heap of faces is none
 BEYOND = 1e-3  # by how much corners may lie outside of 0 … 1
 MARGIN = 0.004  # between islands: two texels of 512, four of 1024
 ANGLE = 1.15  # radians, 66°: as Blender's own Smart UV Project
 IN_EDIT_MODE = "“{name}” needs a UV layout, and it is in Edit Mode. Leave Edit Mode, then try again."
+Sliced = Generator[None, None, Any]
 BEYOND_US = "“{name}” could not be unwrapped. Unwrap it in the UV Editor, then try again."
 
 
-def layout_of(thing: Any, unwrap: str) -> str:
+def layout_of(thing: Any, unwrap: str) -> Sliced:
     """Name of the layout to paint on: the one the object renders with, if it is usable and `unwrap` does not
-    ask for a new one; else one of ours, which is made by `new_layout` if it is not there."""
+    ask for a new one; else one of ours, which is made if it is not there. Raises `Trouble`."""
     mesh = thing.data
     if unwrap == "own":
-        own = next((layer for layer in mesh.uv_layers if layer.active_render), mesh.uv_layers.active)
-        if own is not None and usable(mesh, own.name):
-            return own.name
+        own = next((one.name for one in mesh.uv_layers if one.active_render), "")
+        if own and (yield from usable(thing, own)):
+            return own
+    if LAYER not in mesh.uv_layers or not (yield from usable(thing, LAYER)):
+        new_layout(thing)
+        yield
     return LAYER
 
 
-def made(thing: Any, layer: str) -> bool:
-    """Whether the layout is there already."""
+def usable(thing: Any, layer: str) -> Sliced:
+    """Returns whether it lies within 0 … 1, has an area, and is not a heap. Of a mesh that is being edited,
+    nobody can tell."""
     mesh = thing.data
-    return layer in mesh.uv_layers and (layer != LAYER or usable(mesh, layer))
-
-
-def usable(mesh: Any, layer: str) -> bool:
-    """Within 0 … 1, with area, and not a heap."""
-    uvs = corners(mesh, layer)
+    if mesh.is_editmode:
+        return True
+    uvs, triangles = corners(mesh, layer), fans(mesh)
+    yield
     if uvs.size == 0 or not np.isfinite(uvs).all():
         return False
     if uvs.min() < -BEYOND or uvs.max() > 1.0 + BEYOND:
         return False
-    share, area = covered(uvs, _fans(mesh))
-    return area > 1e-6 and share > 0.0 and area < share / (1.0 - MOST_OVERLAP) + 0.05
+    cover, area = yield from covered(uvs, triangles)
+    share = float(cover.mean())
+    return bool(area > 1e-6 and area < share / (1.0 - MOST_OVERLAP) + 0.05)
 
 
 def corners(mesh: Any, layer: str) -> np.ndarray:
@@ -59,32 +66,33 @@ def corners(mesh: Any, layer: str) -> np.ndarray:
     return uvs.reshape(-1, 2)
 
 
-def covered(uvs: np.ndarray, triangles: np.ndarray) -> tuple[float, float]:
-    """The share of the unit square that triangles (T, 3) of corners cover, roughly; and their area's sum."""
-    corner = uvs[triangles].astype(np.float64)
-    sides = corner[:, 1:] - corner[:, :1]
-    area = 0.5 * np.abs(sides[:, 0, 0] * sides[:, 1, 1] - sides[:, 0, 1] * sides[:, 1, 0])
-    return float(filled(corner, area).mean()), float(area.sum())
+def covered(uvs: np.ndarray, triangles: np.ndarray) -> Sliced:
+    """Returns which squares of a grid triangles (T, 3) of corners lie in, roughly: (GRID, GRID) bool; and the
+    sum of their areas."""
+    grid, sum_ = np.zeros((GRID, GRID), bool), 0.0
+    for start in range(0, len(triangles), CHUNK):
+        corner = uvs[triangles[start : start + CHUNK]]
+        one, other = corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0]
+        area = 0.5 * np.abs(one[:, 0] * other[:, 1] - one[:, 1] * other[:, 0])
+        sum_ += float(area.sum(dtype=np.float64))
+        count = np.ceil(np.sqrt(area) * GRID * STREWN)
+        yield
+        for level in range(12):  # triangles of a like size at once
+            fineness = 1 << level
+            mine = corner[(count > fineness // 2) & (count <= fineness)] if level else corner[count <= 1]
+            if len(mine):
+                _strew(grid, mine, fineness)
+                yield
+    return grid, sum_
 
 
-def filled(corner: np.ndarray, area: np.ndarray) -> np.ndarray:
-    """(GRID, GRID) bool: squares in which triangles (T, 3, 2) have some of evenly strewn points."""
-    grid = np.zeros((GRID, GRID), bool)
-    count = np.ceil(np.sqrt(area) * GRID * 3).astype(int).clip(1, 3 * GRID)
-    for fineness in 2 ** np.arange(0, 11):  # triangles of a like size at once
-        mine = corner[(count > fineness // 2) & (count <= fineness)]
-        if not len(mine):
-            continue
-        steps = (np.arange(fineness) + 1 / 3) / fineness
-        a, b = (one.ravel() for one in np.meshgrid(steps, steps, indexing="ij"))
-        inside = a + b < 1.0
-        weights = np.stack([1.0 - a - b, a, b])[:, inside]
-        for start in range(0, len(mine), max(1, (1 << 20) // weights.shape[1])):
-            some = mine[start : start + max(1, (1 << 20) // weights.shape[1])]
-            points = np.einsum("tcd,cp->tpd", some, weights).reshape(-1, 2)
-            at = (points * GRID).astype(int).clip(0, GRID - 1)
-            grid[at[:, 1], at[:, 0]] = True
-    return grid
+def _strew(grid: np.ndarray, corner: np.ndarray, fineness: int) -> None:
+    """Marks the squares of evenly strewn points of triangles (T, 3, 2)."""
+    steps = (np.arange(fineness, dtype=np.float32) + np.float32(1 / 3)) / fineness
+    a, b = (one.ravel() for one in np.meshgrid(steps, steps, indexing="ij"))
+    weights = np.stack([1.0 - a - b, a, b], axis=1)[a + b < 1.0]
+    at = (weights @ corner * GRID).astype(np.intp).clip(0, GRID - 1).reshape(-1, 2)
+    grid[at[:, 1], at[:, 0]] = True
 
 
 def new_layout(thing: Any, layer: str = LAYER) -> None:
@@ -106,7 +114,7 @@ def new_layout(thing: Any, layer: str = LAYER) -> None:
     mesh.update()
 
 
-def _fans(mesh: Any) -> np.ndarray:
+def fans(mesh: Any) -> np.ndarray:
     """(T, 3) corners: each polygon as a fan. Good enough for areas."""
     count = len(mesh.polygons)
     start, total = np.empty(count, np.int32), np.empty(count, np.int32)

@@ -5,14 +5,23 @@ from typing import Any
 import bpy
 from impasto_studio.texts import tr
 
-from ..plugin import Side
-from .base import ForJob, ForSide
+from ..host.materials import undressed, worn
+from ..plugin import Side, impasto
+from .base import ForJob
 from .jobs import watch
 
 __all__ = ["CLASSES"]
 
 
-class IMPASTO_OT_apply_textures(ForJob, bpy.types.Operator):
+class ForTextures(ForJob):
+    """The texture side's, with or without a job."""
+
+    def the_side(self) -> Side:
+        self.side = "texture"
+        return super().the_side()
+
+
+class IMPASTO_OT_apply_textures(ForTextures, bpy.types.Operator):
     """Put these textures on their objects once more"""
 
     bl_idname = "impasto.apply_textures"
@@ -34,7 +43,7 @@ class IMPASTO_OT_apply_textures(ForJob, bpy.types.Operator):
         side.studio.apply(self.job)
 
 
-class IMPASTO_OT_result_menu(ForJob, bpy.types.Operator):
+class IMPASTO_OT_result_menu(ForTextures, bpy.types.Operator):
     """More to do with these textures"""
 
     bl_idname = "impasto.result_menu"
@@ -49,8 +58,6 @@ class IMPASTO_OT_result_menu(ForJob, bpy.types.Operator):
 
 
 def _result(job: str) -> Any:
-    from ..plugin import impasto
-
     it = impasto()
     results = it.sides["texture"].view.results if it is not None else ()
     return next((result for result in results if result.job == job), None)
@@ -66,15 +73,15 @@ def _menu(layout: Any, result: Any) -> None:
         ("impasto.discard", tr("Discard"), "TRASH"),
     ):
         called = column.operator(name, text=text, icon=icon, translate=False)
-        called.side, called.job = "texture", result.job
+        called.job = result.job
     column = columns.column()
     for view in range(result.views):
         text = tr("Repaint View {n}", n=view + 1)
         called = column.operator("impasto.repaint_view", text=text, icon="FILE_REFRESH", translate=False)
-        called.side, called.job, called.view = "texture", result.job, view
+        called.job, called.view = result.job, view
 
 
-class IMPASTO_OT_repaint_view(ForJob, bpy.types.Operator):
+class IMPASTO_OT_repaint_view(ForTextures, bpy.types.Operator):
     """Paint one view anew with another seed; the others keep their pictures"""
 
     bl_idname = "impasto.repaint_view"
@@ -87,7 +94,7 @@ class IMPASTO_OT_repaint_view(ForJob, bpy.types.Operator):
         watch()
 
 
-class IMPASTO_OT_reproject(ForJob, bpy.types.Operator):
+class IMPASTO_OT_reproject(ForTextures, bpy.types.Operator):
     """Lay the views' pictures onto the objects as they are now; views painted over count"""
 
     bl_idname = "impasto.reproject"
@@ -98,7 +105,7 @@ class IMPASTO_OT_reproject(ForJob, bpy.types.Operator):
         watch()
 
 
-class IMPASTO_OT_show_views(ForJob, bpy.types.Operator):
+class IMPASTO_OT_show_views(ForTextures, bpy.types.Operator):
     """Make images of the views, to look at and paint on"""
 
     bl_idname = "impasto.show_views"
@@ -108,7 +115,7 @@ class IMPASTO_OT_show_views(ForJob, bpy.types.Operator):
         side.studio.show_views(self.job)
 
 
-class IMPASTO_OT_discard(ForJob, bpy.types.Operator):
+class IMPASTO_OT_discard(ForTextures, bpy.types.Operator):
     """Remove this result from the list, for good; textures that are on objects stay"""
 
     bl_idname = "impasto.discard"
@@ -118,7 +125,7 @@ class IMPASTO_OT_discard(ForJob, bpy.types.Operator):
         side.studio.discard(self.job)
 
 
-class IMPASTO_OT_edit_texture(ForSide, bpy.types.Operator):
+class IMPASTO_OT_edit_texture(ForTextures, bpy.types.Operator):
     """Repaint what the 3D View shows of the selected objects; the rest of their textures stays"""
 
     bl_idname = "impasto.edit_texture"
@@ -130,7 +137,7 @@ class IMPASTO_OT_edit_texture(ForSide, bpy.types.Operator):
         watch()
 
 
-class IMPASTO_OT_project_picture(ForSide, bpy.types.Operator):
+class IMPASTO_OT_project_picture(ForTextures, bpy.types.Operator):
     """Lay an image onto the selected objects, as seen through the camera or the view"""
 
     bl_idname = "impasto.project_picture"
@@ -142,7 +149,7 @@ class IMPASTO_OT_project_picture(ForSide, bpy.types.Operator):
         watch()
 
 
-class IMPASTO_OT_inspect(ForSide, bpy.types.Operator):
+class IMPASTO_OT_inspect(ForTextures, bpy.types.Operator):
     """Show over the objects how well the views see them, or which view is where"""
 
     bl_idname = "impasto.inspect"
@@ -154,7 +161,7 @@ class IMPASTO_OT_inspect(ForSide, bpy.types.Operator):
         side.studio.inspect(self.what)
 
 
-class IMPASTO_OT_toggle_camera(ForSide, bpy.types.Operator):
+class IMPASTO_OT_toggle_camera(ForTextures, bpy.types.Operator):
     """Paint from this camera, or not"""
 
     bl_idname = "impasto.toggle_camera"
@@ -168,7 +175,24 @@ class IMPASTO_OT_toggle_camera(ForSide, bpy.types.Operator):
         side.edit(cameras=without if self.camera in chosen else (*chosen, self.camera))
 
 
+class IMPASTO_OT_take_off(bpy.types.Operator):
+    """Give the selected objects the materials back that they had; the textures stay in the file"""
+
+    bl_idname = "impasto.take_off"
+    bl_label = "Take Textures Off"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        return context.mode == "OBJECT" and any(worn(thing) for thing in context.selected_objects)
+
+    def execute(self, context: Any) -> set[str]:
+        there = [undressed(thing) for thing in context.selected_objects if thing.library is None]
+        return {"FINISHED"} if any(there) else {"CANCELLED"}
+
+
 CLASSES = (
+    IMPASTO_OT_take_off,
     IMPASTO_OT_apply_textures,
     IMPASTO_OT_result_menu,
     IMPASTO_OT_repaint_view,

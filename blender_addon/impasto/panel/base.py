@@ -16,12 +16,18 @@ class Shown:
 
     @classmethod
     def the_side(cls) -> Side | None:
-        """None: Impasto begins as soon as Blender has drawn this."""
+        """None: Impasto does not run yet."""
         it = impasto()
-        if it is None:
+        return it.sides[cls.side] if it is not None else None
+
+    @classmethod
+    def begun(cls) -> Side | None:
+        """The same; if it does not run, it begins as soon as Blender has drawn this. Not for `poll`, which is
+        asked for tabs that nobody looks at, too."""
+        side = cls.the_side()
+        if side is None:
             begin_soon()
-            return None
-        return it.sides[cls.side]
+        return side
 
     @classmethod
     def fields(cls, context: Any) -> Any:

@@ -19,7 +19,7 @@ class IMPASTO_PT_image(InImageEditor, bpy.types.Panel):
 
     def draw(self, context: Any) -> None:
         layout = self.layout
-        side = self.the_side()
+        side = self.begun()
         if side is None or not ready(layout, context, side.view.link):
             return
         fields, view, mode = self.fields(context), side.view, side.intent.mode

@@ -30,7 +30,7 @@ class IMPASTO_PT_render(InView3D, bpy.types.Panel):
 
     def draw(self, context: Any) -> None:
         layout = self.layout
-        side = self.the_side()
+        side = self.begun()
         if side is None or not ready(layout, context, side.view.link):
             return
         fields = self.fields(context)
@@ -91,7 +91,7 @@ class IMPASTO_PT_render_follow(_Under, bpy.types.Panel):
         layout.use_property_decorate = False
         for guide in FOLLOWED:
             able = side is not None and bool(kind_of(guide, side.view.model))
-            row = layout.row(heading=tr(type(fields).bl_rna.properties[guide].name))
+            row = layout.row(heading=type(fields).bl_rna.properties[guide].name)
             row.active = able or getattr(fields, guide)
             row.prop(fields, guide, text="")
             strength = row.row()

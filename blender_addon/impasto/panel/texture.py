@@ -104,7 +104,7 @@ class IMPASTO_PT_texture_results(_Under, bpy.types.Panel):
     @classmethod
     def poll(cls, context: Any) -> bool:
         side = cls.the_side()
-        return side is not None and bool(side.view.results)
+        return side is not None and (bool(side.view.results) or _textured(side))
 
     def draw(self, context: Any) -> None:
         side = self.the_side()
@@ -113,11 +113,19 @@ class IMPASTO_PT_texture_results(_Under, bpy.types.Panel):
         column = self.layout.column(align=True)
         for result in side.view.results[:MOST_RESULTS]:
             _result(column, result)
+        if _textured(side):
+            self.layout.operator("impasto.take_off", icon="LOOP_BACK")
+
+
+def _textured(side: Any) -> bool:
+    return any(entry.textured for entry in side.view.objects)
 
 
 def _result(column: Any, result: TextureResult) -> None:
     row = column.row(align=True)
-    called = row.operator(
+    name = row.row(align=True)
+    name.enabled = result.can_apply
+    called = name.operator(
         "impasto.apply_textures",
         text=result.title or result.objects,
         icon="CHECKMARK" if result.applied else "BLANK1",

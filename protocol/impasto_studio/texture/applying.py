@@ -39,13 +39,14 @@ class Applier:
         if self.inspecting and self._map_document != self._state.document:
             self.put_away()
         scene = self._state.scene
+        free = connected and scene is not None and not scene.busy
         for work in list(self._desk.works.values()):
             if work.inspects:
                 self._settle_map(work)
             elif work.state == "done" and work.textures and not work.delivering and not work.note.applied:
                 if scene is not None and work.job in scene.worn:  # nobody could be told when it was put on
                     self._desk.annotate(work.job, replace(work.note, applied=True))
-                elif connected and self._is_due(work):
+                elif free and self._is_due(work):
                     self._deliver(work, by_itself=True)
 
     def finished(self, work: TextureWork) -> None:
@@ -66,6 +67,8 @@ class Applier:
             self._state.say(tr("It has no textures: it was stopped before. Lay its views on instead."))
         elif work.document != self._state.document:
             self._state.say(tr("Open the file this was painted for, then apply it. Nothing is lost."))
+        elif self._state.scene is not None and self._state.scene.busy:
+            self._state.say(self._state.scene.busy)
         elif not work.delivering:
             self._deliver(work, by_itself=False)
 

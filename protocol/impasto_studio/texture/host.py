@@ -46,6 +46,7 @@ class TextureScene:
     view: bool = False  # there is a 3D view to look through
     pictures: Tuple[str, ...] = ()  # names of images that may be laid on, the one being looked at first
     worn: Tuple[str, ...] = ()  # jobs whose textures are in the file
+    busy: str = ""  # why nothing can be put on at this moment: the sentence
 
 
 @dataclass(frozen=True)

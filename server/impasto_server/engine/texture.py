@@ -52,8 +52,7 @@ class TextureJob:
         self.gate.report("compositing")
         targets, others = scene_of(self._asked, self.pictures)
         self.gate.check()
-        self._atelier = Atelier(targets, others)
-        self.gate.check()
+        self._atelier = Atelier(targets, others, check=self.gate.check)
         self.request = self._resolved()
         for number, view in enumerate(self._asked.views):
             self._check_view(number, view)
@@ -101,10 +100,11 @@ class TextureJob:
             if number in each:
                 done = painting.steps_done
                 mask = self._mask(number)
-                picture = painter.in_turn(number, self._prompt(number), mask)
+                picture, is_painted = painter.in_turn(number, self._prompt(number), mask)
                 painting.steps_done = done + each[number]
                 self._report(painting)
-                self._atelier.give(number, picture, mask, keep=True)
+                if is_painted:
+                    self._atelier.give(number, picture, mask, keep=True)
                 painting.gate.check()
             else:
                 picture = self._given(number)

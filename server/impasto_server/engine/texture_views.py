@@ -76,9 +76,9 @@ class ViewPainter:
         second = self.painting.plan(HIRES_STRENGTH).run if plan.hires_working else 0
         return self.painting.steps + second
 
-    def in_turn(self, number: int, prompt: str, mask: FloatArray | None = None) -> FloatArray:
-        """The picture (H, W, 3) 0..1 of a view, painted over what is there. mask: (H, W), where it may change
-        the textures.
+    def in_turn(self, number: int, prompt: str, mask: FloatArray | None = None) -> tuple[FloatArray, bool]:
+        """The picture (H, W, 3) 0..1 of a view, painted over what is there, and whether there was anything to
+        paint. mask: (H, W), where it may change the textures.
         """
         check = self.painting.gate.check
         check()
@@ -89,7 +89,7 @@ class ViewPainter:
         release = self._release(number, surface, known, mask)
         free = surface & (release > 0.0)
         if not free.any():
-            return shown
+            return shown, False
         self.painting.prompt = prompt
         size = surface.shape[1], surface.shape[0]
         plan = self._plan(_box_of(free), size)
@@ -99,7 +99,7 @@ class ViewPainter:
         picture, content = self._repainted(plan, shown, release, bool(known[surface].any()), seed)
         made = shown.copy()
         made[plan.context.slices] = np.clip(paste(picture, plan.context, content, plan.context), 0.0, 1.0)
-        return np.where((surface & (release <= 0.0))[:, :, None], shown, made)
+        return np.where((release <= 0.0)[:, :, None], shown, made), True
 
     def _release(self, number: int, surface: Mask, known: Mask, mask: FloatArray | None) -> FloatArray:
         """(H, W): the share of the steps in which each pixel is painted."""

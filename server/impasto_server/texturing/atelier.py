@@ -77,24 +77,24 @@ class Atelier:
         """`others` stand in the way, and are not painted. check: called every 50 ms or so of all that is done
         here; it may raise.
         """
-        self._targets = targets
-        self._surface = Surface.of(
-            [(target.mesh, target.width, target.height) for target in targets], others, check
-        )
+        meshes = [target.mesh.sound for target in targets]
+        sizes = [(target.width, target.height) for target in targets]
+        self._surface = Surface.of(meshes, sizes, [mesh.sound for mesh in others], check)
+        self._bases = [target.base for target in targets]
         self._views: list[View] = []
         self._buffers: dict[int, Buffers] = {}
         self._margins: dict[int, FloatArray] = {}
         self._sights: dict[int, Sight] = {}
         self._agreement: tuple[object, Agreement] | None = None
         self._small: Surface | None = None
-        self._coat = Coat.of(self._surface, [target.base for target in targets])
+        self._coat = Coat.of(self._surface, self._bases)
         self._batch: dict[int, Given] = {}
         self._now: Coat | None = None
 
     @property
     def points(self) -> Points:
         """(V, 3) of all targets' vertices."""
-        return np.concatenate([target.mesh.positions for target in self._targets])
+        return np.concatenate([mesh.positions for mesh in self._surface.scene.meshes[: len(self._bases)]])
 
     def add_view(self, view: View) -> int:
         """Its number."""
@@ -178,7 +178,7 @@ class Atelier:
             table, part = self._surface.tables[number], self._surface.of_table(number)
             alpha = np.where(coat.known[part], PAINTED, FILLED).astype(np.uint8)
             painted = coat.painted[part]
-            texture = texture_of(table, colours, alpha, painted, self._targets[number].base)
+            texture = texture_of(table, colours, alpha, painted, self._bases[number])
             made.append(Finished(texture, float(painted.mean()) if len(table) else 0.0))
         return made
 
@@ -205,10 +205,10 @@ class Atelier:
     def _filled(self, coat: Coat) -> list[FloatArray]:
         """(N, 3) of each target, holes filled."""
         made, check = [], self._surface.rays.check
-        for number, (table, target) in enumerate(zip(self._surface.tables, self._targets, strict=True)):
+        for number, (table, base) in enumerate(zip(self._surface.tables, self._bases, strict=True)):
             part = self._surface.of_table(number)
             check()
-            made.append(filled(table, coat.colours[part], coat.known[part], coat.painted[part], target.base))
+            made.append(filled(table, coat.colours[part], coat.known[part], coat.painted[part], base))
         return made
 
     def _geometry(self, number: int) -> Buffers:

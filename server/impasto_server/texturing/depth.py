@@ -19,6 +19,8 @@ def range_of(view: View, points: Points) -> tuple[float, float]:
     however it is turned: those of the sphere around it. So one range serves all views from one distance, and
     a part of the object is not brighter in one of them only because the rest is out of sight.
     """
+    if not len(points):
+        return 1.0, 2.0
     low, high = points.min(axis=0).astype(np.float64), points.max(axis=0).astype(np.float64)
     centre = (low + high) / 2.0
     radius = float(np.linalg.norm(points - centre, axis=1).max())

@@ -31,9 +31,9 @@ def filled(
         had = np.zeros(len(table), bool) if base is None else base[table.rows, table.columns, 3] > 0
         return np.where(had[:, None], colours, np.float32(NOBODY))
     if base is None:
-        return fill_holes(table.positions, table.faces, colours, known)
+        return fill_holes(table.positions, table.normals, colours, known)
     news = np.concatenate([colours, painted[:, None].astype(np.float32)], 1)
-    found = fill_holes(table.positions, table.faces, news, known)
+    found = fill_holes(table.positions, table.normals, news, known)
     share = np.where(found[:, 3:] < _TRACE, np.float32(0.0), found[:, 3:])
     had = base[table.rows, table.columns, 3] == FILLED
     return np.where((had & ~known)[:, None], colours + (found[:, :3] - colours) * share, found[:, :3])

@@ -30,6 +30,22 @@ class Mesh:
     uvs: npt.NDArray[np.float32]
     normals: npt.NDArray[np.float32] | None = None
 
+    @property
+    def sound(self) -> Mesh:
+        """The mesh without triangles whose corners or UVs are not numbers, and without loose vertices."""
+        good = np.isfinite(self.corners).all(axis=(1, 2)) & np.isfinite(self.uvs).all(axis=(1, 2))
+        used = np.zeros(len(self.positions), bool)
+        used[self.triangles[good]] = True
+        if good.all() and used.all():
+            return self
+        numbers = np.cumsum(used, dtype=np.int32) - np.int32(1)
+        return Mesh(
+            self.positions[used],
+            numbers[self.triangles[good]],
+            self.uvs[good],
+            None if self.normals is None else self.normals[good],
+        )
+
     @cached_property
     def corners(self) -> npt.NDArray[np.float32]:
         """(T, 3, 3) positions of the corners."""

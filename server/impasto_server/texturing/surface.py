@@ -32,11 +32,15 @@ class Surface:
 
     @classmethod
     def of(
-        cls, targets: Sequence[tuple[Mesh, int, int]], others: Sequence[Mesh], check: Callable[[], None]
+        cls,
+        meshes: Sequence[Mesh],
+        sizes: Sequence[tuple[int, int]],
+        others: Sequence[Mesh],
+        check: Callable[[], None],
     ) -> Surface:
-        """Of meshes with the width and height of their textures, among `others`. `check`: see `Rays`."""
-        scene = Scene([*(mesh for mesh, _, _ in targets), *others])
-        tables = [texel_table(*target, check) for target in targets]
+        """Of meshes whose textures have these `sizes` (width, height), among `others`. `check`: see `Rays`."""
+        scene = Scene([*meshes, *others])
+        tables = [texel_table(mesh, *size, check) for mesh, size in zip(meshes, sizes, strict=True)]
         return cls(scene, Rays(scene.positions, scene.triangles, check), tables)
 
     def resized(self, side: int) -> Surface:
@@ -66,8 +70,8 @@ class Surface:
 
     @cached_property
     def faces(self) -> Points:
-        """(N, 3) float32 normals of the texels' faces."""
-        return np.concatenate([table.faces for table in self.tables])
+        """(N, 3) float32 normals of the texels' faces themselves, which say what a camera can see."""
+        return self.triangle_normals[self.triangles]
 
     @cached_property
     def triangles(self) -> Ints:

@@ -17,28 +17,17 @@ import numpy as np
 import numpy.typing as npt
 
 from impasto_server.texturing.mesh import Mesh, Points
-from impasto_server.texturing.rays import Hits, Rays
+from impasto_server.texturing.rays import Rays
 
 __all__ = ["TexelTable", "texel_table"]
 
+_Found = tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.float32]]
 _Value = TypeVar("_Value", bound=np.generic)
 
 _CHUNK = 1 << 18  # rays at once
 _DOWN = np.array([0.0, 0.0, -1.0], np.float32)
 _DEPTH = 1e-3  # of the stack of all triangles; flat, or Embree's tree would be split along it
-# Where in a texel whose centre lies beside the layout it is looked for, in texels from there: the middles of
-# its sides, then near its corners. So charts thinner than a texel are found, and the texel at a chart's rim
-# has a place on the surface of its own, less than a texel from where a renderer wants it.
-_RIM = (
-    (-0.5, 0.0),
-    (0.5, 0.0),
-    (0.0, -0.5),
-    (0.0, 0.5),
-    (-0.45, -0.45),
-    (0.45, -0.45),
-    (-0.45, 0.45),
-    (0.45, 0.45),
-)
+_STEP = 0.4  # texels between the places that are tried along the layout's edges
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,8 +35,7 @@ class TexelTable:
     """The N texels that touch the surface, of a texture (height, width).
 
     rows, columns: (N,) int32, row 0 at the top (v = 1). triangles: (N,) int32 of the mesh. positions: (N, 3)
-    float32 in world space. faces: (N, 3) float32, the normals of the faces themselves, which say what a
-    camera can see.
+    float32 in world space. normals: (N, 3) float32 unit, as shaded.
     """
 
     width: int
@@ -56,7 +44,7 @@ class TexelTable:
     columns: npt.NDArray[np.int32]
     triangles: npt.NDArray[np.int32]
     positions: Points
-    faces: Points
+    normals: Points
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -97,32 +85,21 @@ def texel_table(mesh: Mesh, width: int, height: int, check: Callable[[], None]) 
     corners = np.arange(3 * len(mesh.triangles), dtype=np.int32).reshape(-1, 3)
     rays = Rays(_stacked(mesh), corners, check)
     found = []
+    owned = np.zeros((height, width), np.uint8)
     band = max(1, _CHUNK // width)
     for top in range(0, height, band):
-        rows, columns = np.divmod(
-            np.arange(top * width, min(top + band, height) * width, dtype=np.int32), width
-        )
-        found.append(_hits(rays, rows, columns, (0.0, 0.0), width, height))
-    owned = np.zeros((height, width), np.uint8)
-    for rows, columns, _ in found:
-        owned[rows, columns] = 1
-    rim_rows, rim_columns = _beside(owned, mesh)
-    for shift in _RIM:
-        if not len(rim_rows):
-            break
-        found.append(_hits(rays, rim_rows, rim_columns, shift, width, height))
+        found.append(_hits(rays, top, min(top + band, height), width, height))
         owned[found[-1][0], found[-1][1]] = 1
-        left = owned[rim_rows, rim_columns] == 0
-        rim_rows, rim_columns = rim_rows[left], rim_columns[left]
-    which = np.concatenate([hits.triangles for _, _, hits in found])
+    found.append(_crossed(mesh, owned))
+    rows, columns, which, weights = (np.concatenate(parts) for parts in zip(*found, strict=True))
     return TexelTable(
         width=width,
         height=height,
-        rows=np.concatenate([rows for rows, _, _ in found]),
-        columns=np.concatenate([columns for _, columns, _ in found]),
+        rows=rows,
+        columns=columns,
         triangles=which,
-        positions=mesh.points_at(which, np.concatenate([hits.weights for _, _, hits in found])),
-        faces=mesh.face_normals[which],
+        positions=mesh.points_at(which, weights),
+        normals=mesh.normals_at(which, weights),
     )
 
 
@@ -138,34 +115,50 @@ def _stacked(mesh: Mesh) -> Points:
     return flat.reshape(-1, 3)
 
 
-def _hits(
-    rays: Rays,
-    rows: npt.NDArray[np.int32],
-    columns: npt.NDArray[np.int32],
-    shift: tuple[float, float],
-    width: int,
-    height: int,
-) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], Hits]:
-    """Those of the texels that are on the surface where `shift` texels (right, down) from the centre."""
+def _hits(rays: Rays, top: int, bottom: int, width: int, height: int) -> _Found:
+    """The texels of some rows whose centres lie in the layout."""
+    rows, columns = np.divmod(np.arange(top * width, bottom * width, dtype=np.int32), np.int32(width))
     origins = np.empty((len(rows), 3), np.float32)
-    origins[:, 0] = (columns + (0.5 + shift[0])) / width
-    origins[:, 1] = 1.0 - (rows + (0.5 + shift[1])) / height
+    origins[:, 0] = (columns + 0.5) / width
+    origins[:, 1] = 1.0 - (rows + 0.5) / height
     origins[:, 2] = _DEPTH / 64.0  # close, so that float32 tells the depths of neighbours
     hits = rays.first(origins, np.broadcast_to(_DOWN, origins.shape))
     (at,) = np.nonzero(hits.triangles >= 0)
-    return rows[at], columns[at], Hits(hits.triangles[at], hits.weights[at], hits.distances[at])
+    return rows[at], columns[at], hits.triangles[at], hits.weights[at]
 
 
-def _beside(owned: npt.NDArray[np.uint8], mesh: Mesh) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
-    """Rows and columns of texels without a place that are next to one that has, or under a corner of the
-    layout: where charts end, and where they are too thin to have any.
+def _crossed(mesh: Mesh, owned: npt.NDArray[np.uint8]) -> _Found:
+    """Texels not yet `owned` (height, width) that an edge of the layout crosses. Each takes the place on
+    these edges that is nearest to its centre: so a chart's rim has no colours of what is beside it, and
+    charts thinner than a texel have any at all.
     """
     height, width = owned.shape
-    asked = cv2.dilate(owned, np.ones((3, 3), np.uint8))
-    corners = mesh.uvs.reshape(-1, 2)
-    columns = np.floor(corners[:, 0] * width).astype(np.int64)
-    rows = np.floor((1.0 - corners[:, 1]) * height).astype(np.int64)
+    size = np.array([width, height], np.float32)
+    within = (mesh.uvs.max(axis=1) >= 0.0).all(axis=1) & (mesh.uvs.min(axis=1) <= 1.0).all(axis=1)
+    (real,) = np.nonzero(mesh.face_normals.any(axis=1) & within)
+    ends = mesh.uvs[real] * size  # (T, 3, 2), x right and y down
+    ends[:, :, 1] = height - ends[:, :, 1]
+    starts, ways = ends.reshape(-1, 2), (np.roll(ends, -1, axis=1) - ends).reshape(-1, 2)
+    lengths = np.abs(ways).max(axis=1)
+    # Edges deep inside of charts, of which there are most, cross no free texels.
+    room = cv2.distanceTransform(cv2.copyMakeBorder(owned, 1, 1, 1, 1, cv2.BORDER_CONSTANT), cv2.DIST_C, 3)
+    middles = np.clip(starts + ways / 2, 0, size - 1).astype(np.int32) + 1
+    (edges,) = np.nonzero(room[middles[:, 1], middles[:, 0]] <= lengths / 2 + 1.5)
+    counts = np.ceil(np.minimum(lengths[edges], 4 * size.max()) / _STEP).astype(np.int64) + 1
+    which = np.repeat(edges, counts)
+    along = np.arange(len(which)) - np.repeat(np.cumsum(counts) - counts, counts)
+    share = (along / np.repeat(np.maximum(counts - 1, 1), counts)).astype(np.float32)
+    places = starts[which] + ways[which] * share[:, None]
+    columns, rows = np.floor(places).astype(np.int32).T
     inside = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
-    asked[rows[inside], columns[inside]] = 1
-    found_rows, found_columns = np.nonzero((asked != 0) & (owned == 0))
-    return found_rows.astype(np.int32), found_columns.astype(np.int32)
+    inside[inside] = owned[rows[inside], columns[inside]] == 0
+    which, share, columns, rows = which[inside], share[inside], columns[inside], rows[inside]
+    away = np.abs(places[inside] - np.stack([columns, rows], 1) - 0.5).max(axis=1)
+    order = np.lexsort((away, rows.astype(np.int64) * width + columns))  # stable: of equal ones the earliest
+    texel = rows[order].astype(np.int64) * width + columns[order]
+    best = order[np.flatnonzero(np.diff(texel, prepend=-1))]
+    weights = np.zeros((len(best), 3), np.float32)
+    corner = which[best] % 3
+    weights[np.arange(len(best)), corner] = 1.0 - share[best]
+    weights[np.arange(len(best)), (corner + 1) % 3] = share[best]
+    return rows[best], columns[best], real[which[best] // 3].astype(np.int32), weights

@@ -126,8 +126,8 @@ class Blender:
 
 
 class BlenderOnScreen(Blender):
-    """Debian's Blender with its windows, on a screen of its own. Older than 4.2, it has no extensions: the same
-    zip is installed as an add-on of the older kind."""
+    """Debian's Blender with its windows, on a screen of its own. Older than 4.2, it has no extensions: the
+    same zip is installed as an add-on of the older kind."""
 
     def __init__(
         self,
@@ -156,6 +156,21 @@ class BlenderOnScreen(Blender):
         """`xdotool` with these words."""
         display = {**os.environ, "DISPLAY": self.screen.display}
         subprocess.run(["xdotool", *words], env=display, check=True, timeout=30)
+
+    def click(self, x: int, y: int) -> None:
+        """Slowly: Blender looks at where the pointer has been before."""
+        for at in ((x - 60, y + 60), (x - 2, y + 2), (x, y)):
+            self.press("mousemove", str(at[0]), str(at[1]), "sleep", "0.25")
+        self.press("mousedown", "1", "sleep", "0.1", "mouseup", "1", "sleep", "0.3")
+
+    def open_tab(self, number: int = 3) -> None:
+        """The sidebar's tab *Impasto*, below Blender's own."""
+        self.press("search", "--sync", "--onlyvisible", "--name", ".", "windowfocus")
+        for _ in range(5):
+            self.click(*self.call("screen.tab", number=number))
+            if self.call("screen.shown"):
+                return
+        raise self._trouble("the tab cannot be opened")
 
     def screenshot(self, path: Path) -> Path:
         """The whole screen, as PNG."""

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from itertools import count
 from typing import Any
 
 import numpy
@@ -95,7 +94,7 @@ def seen(eye: Eye, placed: Sequence[Placed]) -> Generator[None, None, Buffers]:
         placed,
         (),
     )
-    for number, one in zip(count(1), placed):  # noqa: B905
+    for number, one in enumerate(placed, 1):
         rectangle = eye.rectangle(one)
         if rectangle is None:
             continue
@@ -193,7 +192,7 @@ def _look(
 def _hits(tree: Any, starts: list[list[float]], ways: list[list[float]]) -> numpy.ndarray:
     """The number of the first triangle on each ray; -1: none."""
     cast = tree.ray_cast
-    found = [cast(start, way)[2] for start, way in zip(starts, ways)]  # noqa: B905
+    found = [cast(start, way)[2] for start, way in zip(starts, ways, strict=True)]
     return numpy.array([-1 if index is None else index for index in found], numpy.int64)
 
 

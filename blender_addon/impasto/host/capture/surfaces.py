@@ -42,12 +42,12 @@ class Placed:
 class Surfaces:
     """Reads, and keeps what it has read until somebody says that it has changed."""
 
-    _kept: dict[str, Surface | None] = field(default_factory=dict)
+    _kept: dict["_Key", Surface | None] = field(default_factory=dict)
 
     def changed(self, names: set[str]) -> None:
-        """Forgets the geometry of these objects."""
-        for name in names:
-            self._kept.pop(name, None)
+        """Forgets the geometry of these objects, and all that geometry nodes have made."""
+        for key in [key for key in self._kept if names and (key[0] in names or key[2])]:
+            del self._kept[key]
 
     def clear(self) -> None:
         self._kept.clear()
@@ -63,23 +63,26 @@ class Surfaces:
         for stand in standing:
             key = stand.key
             if key not in self._kept:
-                self._kept[key] = stand.surface or _read(stand.name, stand.library)
+                self._kept[key] = stand.surface or _read(*stand.key[:2])
                 yield
             surface = self._kept[key]
             if surface is not None:
                 found.append(
-                    Placed(surface, stand.matrix, stand.name, stand.selected, stand.materials, stand.colours)
+                    Placed(
+                        surface, stand.matrix, stand.key[0], stand.selected, stand.materials, stand.colours
+                    )
                 )
         if sum(len(surface.triangles) for surface in self._kept.values() if surface) > MOST_KEPT:
             self.clear()
         return found
 
 
+_Key = tuple[str, str, int]  # name, library; of what nodes have made also Blender's number of it, else 0
+
+
 @dataclass(eq=False)
 class _Stand:
-    key: str
-    name: str
-    library: str
+    key: _Key
     matrix: numpy.ndarray
     selected: bool
     materials: tuple[str, ...]
@@ -105,17 +108,17 @@ def _standing(context: Any, rendered: bool) -> list[_Stand]:
             continue
         owner = instance.parent.original if instance.is_instance and instance.parent else original
         library = original.library.filepath if original.library else ""
-        key, surface = f"{library}/{original.name}", None
+        key, surface = (original.name, library, 0), None
         if instance.is_instance and _generated(shown, depsgraph):
             number = shown.data.as_pointer()
             if number not in made:
                 made[number] = surface_of(shown)
-            surface, key = made[number], f"{key}#{number}"
+            surface, key = made[number], (original.name, library, number)
             if surface is None:
                 continue
         names, colours = materials_of(shown)
         matrix = numpy.array(instance.matrix_world, numpy.float64)
-        found.append(_Stand(key, original.name, library, matrix, owner.select_get(), names, colours, surface))
+        found.append(_Stand(key, matrix, owner.select_get(), names, colours, surface))
     return found
 
 

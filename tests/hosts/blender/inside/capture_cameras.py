@@ -34,7 +34,9 @@ def worst_error_px() -> dict[str, float]:
     return worst
 
 
-def _set(scene: Any, camera: Any, kind: str, fit: str, aspect: tuple[float, float], size: tuple[int, int]) -> None:
+def _set(
+    scene: Any, camera: Any, kind: str, fit: str, aspect: tuple[float, float], size: tuple[int, int]
+) -> None:
     data, render = camera.data, scene.render
     data.type, data.sensor_fit = kind, fit
     data.lens, data.ortho_scale, data.sensor_width, data.sensor_height = 37.0, 7.0, 32.0, 22.0

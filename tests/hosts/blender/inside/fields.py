@@ -3,7 +3,6 @@
 from dataclasses import asdict
 
 import bpy
-
 from under_test import plugin
 
 

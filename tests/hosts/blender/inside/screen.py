@@ -1,6 +1,7 @@
 """Blender's windows, for pictures and for hands."""
 
 import bpy
+from under_test import addon
 
 
 def area_of(kind):
@@ -35,6 +36,39 @@ def prepare(editor="VIEW_3D"):
 def tab(number=3):
     """Where the sidebar's tab of that number stands, in pixels of the screen, from the top left."""
     window = bpy.context.window_manager.windows[0]
-    area = window.screen.areas[0]
+    area = max(window.screen.areas, key=lambda area: area.width * area.height)
     region = region_of(area, "UI")
-    return [region.x + region.width - 8, window.height - (region.y + region.height) + 30 + 55 * number]
+    return [region.x + region.width - 10, window.height - (region.y + region.height) + 20 + (50 * number)]
+
+
+def shown():
+    """Whether a panel of ours has been drawn: Impasto runs since."""
+    for _ in range(40):
+        yield
+    return addon("plugin").impasto() is not None
+
+
+def frames(count=10):
+    """Lets Blender draw."""
+    for _ in range(count):
+        for area in bpy.context.window_manager.windows[0].screen.areas:
+            area.tag_redraw()
+        yield
+
+
+def show_editor(kind):
+    area = max(bpy.context.window_manager.windows[0].screen.areas, key=lambda area: area.width * area.height)
+    area.type = kind
+    area.spaces.active.show_region_ui = True
+    for _ in range(20):
+        yield
+
+
+def unfold():
+    """All of our panels, from now on, by telling Blender of them anew without DEFAULT_CLOSED."""
+    for one in addon("panel").CLASSES:
+        if "DEFAULT_CLOSED" in getattr(one, "bl_options", ()):
+            bpy.utils.unregister_class(one)
+            one.bl_options = one.bl_options - {"DEFAULT_CLOSED"}
+            bpy.utils.register_class(one)
+    yield

@@ -4,7 +4,6 @@ import threading
 import time
 
 import bpy
-
 from under_test import PACKAGE, addon, plugin
 
 

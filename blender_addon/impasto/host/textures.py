@@ -1,0 +1,171 @@
+"""Images as pictures, and pictures as images that are packed into the file.
+
+An image is made of a PNG file in memory: Blender takes it as it is, bit by bit, where packing the pixels
+themselves would stop the artist for a tenth of a second. Blender's rows begin at the bottom.
+"""
+
+from collections.abc import Generator
+from typing import Any
+
+import bpy
+import numpy as np
+from impasto_protocol.rasters import PixelFormat
+from impasto_studio.host import Picture
+from impasto_studio.png import png
+from impasto_studio.workers import WorkerThread
+
+from .loop import Trouble
+
+__all__ = ["JOB", "Encoder", "image_of", "names", "picture_of", "show", "shown_first"]
+
+JOB = "impasto_job"  # on images and materials of ours: whose they are
+MAP = "impasto_map"  # on images that show a map
+GONE = "The image “{name}” is gone. Choose another one."
+EMPTY = "The image “{name}” cannot be read. Open it in the Image Editor, or choose another one."
+BAND = 256  # rows at once
+
+Sliced = Generator[None, None, Any]
+
+
+class Encoder:
+    """Makes files of pictures on a thread of its own."""
+
+    def __init__(self, call_soon: Any) -> None:
+        self._worker = WorkerThread("impasto-png", call_soon)
+
+    def close(self) -> None:
+        self._worker.close()
+
+    def files(self, pictures: list[Picture], done: Any, failed: Any) -> None:
+        """`done` gets a list of PNG files, on the main thread."""
+        self._worker.do(
+            lambda: [png(picture) for picture in pictures], done, lambda error: failed(error.sentence)
+        )
+
+
+def image_of(name: str, size: tuple[int, int], file: bytes, alpha: bool) -> Any:
+    """A new image of a PNG file, packed."""
+    image = bpy.data.images.new(name, *size, alpha=alpha)
+    image.pack(data=file, data_len=len(file))
+    image.source = "FILE"
+    image.colorspace_settings.name = "sRGB"
+    # The alpha of a texture says how its texels came to be; colours are whole where it is small.
+    image.alpha_mode = "CHANNEL_PACKED"
+    return image
+
+
+def show(name: str, size: tuple[int, int], file: bytes, alpha: bool = False) -> Any:
+    """Makes an image, or puts it in the place of the one of that name wherever that is shown."""
+    old = bpy.data.images.get(name)
+    image = image_of(name, size, file, alpha)
+    if old is not None:
+        old.user_remap(image)
+        bpy.data.images.remove(old)
+        image.name = name
+    return image
+
+
+def names() -> tuple[str, ...]:
+    """Images that may be laid on, the one being looked at first."""
+    found = [
+        image.name
+        for image in bpy.data.images
+        if image.type in ("IMAGE", "UV_TEST") and image.source != "VIEWER" and MAP not in image
+    ]
+    first = shown_first()
+    return tuple(sorted(found, key=lambda name: (name != first, name)))
+
+
+def shown_first() -> str:
+    """Name of the image in the first Image Editor; empty without one."""
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type == "IMAGE_EDITOR" and area.spaces.active.image is not None:
+                return str(area.spaces.active.image.name)
+    return ""
+
+
+# ── reading ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def picture_of(name: str, format: PixelFormat, size: tuple[int, int] | None = None) -> Sliced:
+    """The image as RGBA8, RGB8 or GRAY8, in sRGB, resampled to `size` (width, height). GRAY8 is brightness
+    where it is opaque. Raises `Trouble`."""
+    pixels = yield from _read(name)
+    if size is not None and size != (pixels.shape[1], pixels.shape[0]):
+        pixels = yield from _resampled(pixels, *size)
+    height, width = pixels.shape[:2]
+    channels = {PixelFormat.RGBA8: 4, PixelFormat.RGB8: 3, PixelFormat.GRAY8: 1}[format]
+    found = np.empty((height, width, channels), np.uint8)
+    for start in range(0, height, BAND):
+        rows = pixels[start : start + BAND]
+        if channels == 1:
+            rows = (rows[..., :3] @ np.array([0.2126, 0.7152, 0.0722], np.float32) * rows[..., 3])[..., None]
+        else:
+            rows = rows[..., :channels]
+        found[start : start + BAND] = (rows * 255.0 + 0.5).clip(0, 255).astype(np.uint8)
+        yield
+    return Picture(width, height, format, found.tobytes())
+
+
+def _read(name: str) -> Sliced:
+    """(h, w, 4) float32, sRGB 0 … 1, the top row first."""
+    image = bpy.data.images.get(name)
+    if image is None:
+        raise Trouble(GONE.format(name=name))
+    width, height = image.size
+    if not width or not height or image.channels not in (1, 3, 4):
+        raise Trouble(EMPTY.format(name=name))
+    raw = np.empty(width * height * image.channels, np.float32)
+    try:
+        image.pixels.foreach_get(raw)
+    except (RuntimeError, TypeError):
+        raise Trouble(EMPTY.format(name=name)) from None
+    linear = bool(image.is_float)
+    channels = image.channels
+    yield
+    raw = raw.reshape(height, width, channels)[::-1]
+    pixels = np.ones((height, width, 4), np.float32)
+    for start in range(0, height, BAND):
+        rows = raw[start : start + BAND]
+        colours = np.repeat(rows, 3, axis=2) if channels == 1 else rows[..., :3]
+        pixels[start : start + BAND, :, :3] = _encoded(colours) if linear else colours
+        if channels == 4:
+            pixels[start : start + BAND, :, 3] = rows[..., 3].clip(0.0, 1.0)
+        yield
+    return pixels
+
+
+def _encoded(linear: np.ndarray) -> np.ndarray:
+    """The sRGB curve (IEC 61966-2-1)."""
+    light = linear.clip(0.0, 1.0)
+    return np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055).astype(np.float32)
+
+
+def _resampled(pixels: np.ndarray, width: int, height: int) -> Sliced:
+    """Each new pixel is the mean of what it covers, or lies between its neighbours; both axes in turn."""
+    for axis, count in ((0, height), (1, width)):
+        first, weights = _taps(pixels.shape[axis], count)
+        shape = list(pixels.shape)
+        shape[axis] = count
+        found = np.zeros(shape, np.float32)
+        broadcast = (-1, 1, 1) if axis == 0 else (1, -1, 1)
+        for tap in range(weights.shape[1]):
+            at = (first + tap).clip(0, pixels.shape[axis] - 1)
+            found += np.take(pixels, at, axis=axis) * weights[:, tap].reshape(broadcast)
+            yield
+        pixels = found
+    return pixels
+
+
+def _taps(before: int, after: int) -> tuple[np.ndarray, np.ndarray]:
+    """For each new pixel its first old one, and the weights (after, taps) of those from there: a triangle of
+    the wider of both pixels."""
+    scale = before / after
+    reach = max(scale, 1.0)
+    centre = (np.arange(after) + 0.5) * scale - 0.5
+    first = np.ceil(centre - reach).astype(int)
+    taps = int(np.ceil(2 * reach)) + 1
+    away = np.abs(first[:, None] + np.arange(taps) - centre[:, None])
+    weights = np.maximum(0.0, 1.0 - away / reach)
+    return first, (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
