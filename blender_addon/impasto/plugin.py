@@ -104,6 +104,10 @@ class Impasto:
             self.poll()
         self.loop.pump()
 
+    def poll_soon(self) -> None:
+        """At the next turn."""
+        self._next_poll_s = 0.0
+
     def poll(self) -> None:
         """What nobody tells: another selection, another language, a lost connection."""
         follow_language()

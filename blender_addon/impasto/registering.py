@@ -44,5 +44,4 @@ def _opened(*_: object) -> None:
     IMPASTO_OT_watch.running = False
     it = plugin.impasto()
     if it is not None:
-        it.poll()
-        show()
+        it.poll_soon()  # when the other handlers have heard of it too

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-APART = ("test_branches.py", "test_with_server.py")
+APART = ("test_branches.py", "test_texture_with_server.py", "test_with_server.py")
 
 
 @pytest.mark.heavy

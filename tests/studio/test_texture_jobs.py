@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from impasto_protocol.errors import BadImage
 from impasto_protocol.geometry import ROW_BYTES, unpack
-from impasto_protocol.messages import CanvasRef, ErrorInfo
+from impasto_protocol.messages import CanvasRef, ErrorInfo, GenerateRequest
 from impasto_studio.texture.commands import TextureCommands
 from impasto_studio.texture.notes import read_note
 
-from tests.studio.fakes import OTHER, Server
+from tests.studio.fakes import OTHER, ServedJob, Server
 from tests.studio.texture_fakes import (
     CAMERA,
     CUBE,
@@ -460,4 +460,24 @@ def test_a_session_of_no_use_is_let_go(shop: Workshop) -> None:
     shop.tick()
     shop.tick(10.0)
     shop.finish(job)
+    assert len(shop.plinth.put_on) == 1
+
+
+def test_jobs_of_others_are_not_listed(shop: Workshop) -> None:
+    shop.server.jobs["s" * 32] = ServedJob(GenerateRequest("x"), "", 1.0, {}, "done")
+    shop.server.up = False
+    shop.tick()
+    shop.server.up = True
+    view = shop.tick(10.0)
+    assert (view.jobs, view.results, shop.server.forgotten) == ((), (), [])
+
+
+def test_nothing_is_put_on_while_the_artist_is_in_edit_mode(shop: Workshop) -> None:
+    shop.plinth.busy = "Leave Edit Mode."
+    job = shop.done()
+    assert shop.plinth.put_on == []
+    shop.studio.apply(job)
+    assert shop.settle().notice == "Leave Edit Mode."
+    shop.plinth.busy = ""
+    shop.tick()
     assert len(shop.plinth.put_on) == 1

@@ -305,3 +305,15 @@ def test_a_map_of_the_cameras(shop: Workshop) -> None:
     shop.say(cameras=(CAMERA.layer,))
     (job,) = shop.after(lambda: shop.studio.inspect("views"))
     assert len(shop.server.jobs[job].generate.texture.views) == 1  # type: ignore[union-attr]
+
+
+def test_a_repainted_job_is_repainted_again(shop: Workshop) -> None:
+    first = shop.done(around=3)
+    (second,) = shop.after(lambda: shop.studio.repaint_view(first, 1))
+    shop.finish(second)
+    (third,) = shop.after(lambda: shop.studio.repaint_view(second, 0))
+    served = shop.server.jobs[third]
+    views = served.generate.texture.views  # type: ignore[union-attr]
+    assert views[0].image is None
+    assert image_of(views[2].image) == "view 3"  # the journal has it from the second job
+    assert set(served.pixels) == {"view 2"}

@@ -52,6 +52,7 @@ class Plinth:
     view: bool = True
     pictures: list[str] = field(default_factory=list)
     worn: list[str] = field(default_factory=list)
+    busy: str = ""
     gathers: list[Gather] = field(default_factory=list)
     put_on: list[NewTextures] = field(default_factory=list)
     maps: list[NewTextures | None] = field(default_factory=list)
@@ -97,6 +98,7 @@ class Plinth:
             self.view,
             tuple(self.pictures),
             tuple(self.worn),
+            self.busy,
         )
 
     def gather(self, wanted: Gather, done: Callable[[Gathered], None], failed: Failed) -> None:
@@ -115,7 +117,7 @@ class Plinth:
             self.held.append(read)
 
     def _gathered(self, wanted: Gather) -> Gathered:
-        side = self.texture_px or min(wanted.texture_px, 8)
+        side = self.texture_px or min(wanted.texture_px, 16)
         base = Picture(side, side, PixelFormat.RGBA8, b"\x09" * (4 * side * side)) if wanted.bases else None
         targets = tuple(
             Textured((one,), f"{one[:4]}{part or ''}", side, side, "UVMap", base)

@@ -48,7 +48,7 @@ def test_views_that_differ_meet() -> None:
         for one, other, mask in zip(given, made, on, strict=True):
             assert np.array_equal(one[~mask], other[~mask])  # what is not surface
     before = np.std([one[0, 0] for one in given], axis=0).mean()
-    assert spread[0] < 0.35 * before
+    assert spread[0] < 0.5 * before
     assert spread[0] < spread[1] < before
 
 

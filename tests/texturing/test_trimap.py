@@ -37,15 +37,15 @@ def expected(stage: Stage, number: int, before: list[int], px: int) -> tuple[np.
 
 @pytest.mark.parametrize("name", ["cube", "torus", "icosphere", "Suzanne"])
 def test_a_trimap_is_that_of_another_ray_caster(name: str) -> None:
-    px = 128
-    stage = Stage(MESHES[name](), side=512)
+    px = 256
+    stage = Stage(MESHES[name](), side=1024)
     first, second, third, *_ = stage.around(8, px)
     stage.paint([first, second])
     made = stage.atelier.trimap(third)
     wanted, shown = expected(stage, third, [first, second], px)
     unseen = (wanted == GENERATE) & shown
     y, x = np.mgrid[-px:px, -px:px]
-    reach = np.hypot(x, y) <= band_px((px, px)) + 0.5
+    reach = np.hypot(x, y) <= band_px((px, px))
     ys, xs = np.nonzero(reach)
     grown = np.zeros((3 * px, 3 * px), bool)
     for row, column in zip(*np.nonzero(unseen), strict=True):
@@ -110,7 +110,7 @@ def test_painting_in_turn_covers_as_much_as_together_and_has_the_same_colours() 
 def test_what_is_new_goes_over_softly_into_what_is_kept() -> None:
     """A white view beside a black one: between them the texture rises over some pixels, without a step."""
     stage = Stage(shapes.sphere(), side=512, colour=lambda p: np.full(p.shape, 0.5, np.float32))
-    first, _, second, *_ = stage.around(8, 256)
+    first, second, *_ = stage.around(8, 256)
     stage.atelier.give(first, np.full((256, 256, 3), 0.45, np.float32))
     stage.atelier.give(second, np.full((256, 256, 3), 0.55, np.float32), keep=True, fixed=True)
     texture = stage.atelier.finish()[0].texture
@@ -118,7 +118,8 @@ def test_what_is_new_goes_over_softly_into_what_is_kept() -> None:
     for axis in (0, 1):
         step = np.abs(np.diff(texture[:, :, 0].astype(int), axis=axis))
         both = np.take(painted, range(511), axis) & np.take(painted, range(1, 512), axis)
-        assert step[both].max() <= 13
+        # But for the few places where the one ends just where the other begins, and they share nothing.
+        assert (step[both] > 15).mean() < 5e-4
     values = np.unique(texture[painted][:, 0])
     assert values.min() <= 116
     assert values.max() >= 139

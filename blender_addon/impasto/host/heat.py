@@ -12,6 +12,7 @@ __all__ = ["Overlay"]
 
 LIFT = 0.002  # of the objects' size: how far the map floats above the surface
 LARGEST_PX = 1024
+PAD_PX = 3
 
 Sliced = Generator[None, None, Any]
 
@@ -35,7 +36,11 @@ class Overlay:
         shader = gpu.shader.from_builtin("IMAGE" if bpy.app.version >= (4, 0, 0) else "3D_IMAGE")
         textures = []
         for picture in pictures:
-            textures.append(_texture(gpu, picture))
+            pixels = _small(picture)
+            for _ in range(PAD_PX):
+                yield
+                _pad(pixels)
+            textures.append(_texture(gpu, pixels))
             yield
         drawn = []
         for part in parts:
@@ -68,14 +73,27 @@ class Overlay:
             gpu.state.depth_test_set("NONE")
 
 
-def _texture(gpu: Any, picture: Picture) -> Any:
-    """At most `LARGEST_PX` wide; rows from the bottom, opaque."""
+def _small(picture: Picture) -> np.ndarray:
+    """(h, w, 4) float32, at most `LARGEST_PX` a side, rows from the bottom."""
     step = max(1, -(-max(picture.width, picture.height) // LARGEST_PX))
     pixels = np.frombuffer(picture.pixels, np.uint8).reshape(picture.height, picture.width, 4)
-    some = pixels[::-1][::step, ::step].astype(np.float32) / 255.0
-    some[..., 3] = 1.0
-    height, width = some.shape[:2]
-    buffer = gpu.types.Buffer("FLOAT", some.size, np.ascontiguousarray(some).ravel())
+    return np.ascontiguousarray(pixels[::-1][::step, ::step], np.float32) / 255.0
+
+
+def _pad(pixels: np.ndarray) -> None:
+    """The layout's islands grow by a texel: what lies beside them would shine through at their borders."""
+    before = pixels.copy()
+    for rows, columns in ((0, 1), (0, -1), (1, 0), (-1, 0)):
+        beside = np.roll(before, (rows, columns), (0, 1))
+        empty = (pixels[..., 3] == 0.0) & (beside[..., 3] > 0.0)
+        pixels[empty] = beside[empty]
+
+
+def _texture(gpu: Any, pixels: np.ndarray) -> Any:
+    """Opaque."""
+    height, width = pixels.shape[:2]
+    pixels[..., 3] = 1.0
+    buffer = gpu.types.Buffer("FLOAT", pixels.size, pixels.ravel())
     return gpu.types.GPUTexture((width, height), format="RGBA8", data=buffer)
 
 

@@ -23,10 +23,11 @@ _document = ""  # whose objects these are
 def id_of(thing: Any) -> str:
     """16 hex digits. Nothing is written."""
     _follow()
-    own = _written(thing)
-    known = own or _ids.get(thing.name_full, "")
-    if not known or _is_duplicate(thing, own):
-        known = secrets.token_hex(8)
+    own, learnt = _written(thing), _ids.get(thing.name_full, "")
+    known = own or learnt
+    if known and _is_duplicate(thing, own):
+        known = learnt if learnt != own else ""
+    known = known or secrets.token_hex(8)
     _learn(known, thing.name_full)
     return known
 

@@ -21,6 +21,7 @@ def new_image(name: str, picture: Picture) -> Any:
     image = bpy.data.images.new(name, picture.width, picture.height, alpha=alpha)
     put_pixels(image, picture)
     image[OURS] = True
+    image.use_fake_user = True  # else the file is saved without it
     return image
 
 
@@ -28,9 +29,10 @@ def put_pixels(image: Any, picture: Picture) -> None:
     """Gives an image of ours other pixels. As a file that is packed as it comes: Blender's own packing of a
     1024² picture takes 0.1 s on the main thread."""
     data = png(to_show(picture) if picture.format is not PixelFormat.GRAY8 else picture)
+    image.source = "GENERATED"  # there and back: then Blender reads it anew
+    image.filepath_raw = f"//{image.name}.png"  # there is no such file; unpacking would write it
     image.pack(data=data, data_len=len(data))
     image.source = "FILE"
-    image.reload()
 
 
 def window_of(context: Any) -> Any:

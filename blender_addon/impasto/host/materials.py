@@ -60,8 +60,13 @@ def wardrobe(thing: Any) -> Callable[[], None]:
     own = list(mesh.materials)
 
     def put_back() -> None:
+        for slot in list(thing.material_slots)[len(own) :]:
+            slot.material = None
         while len(mesh.materials) > len(own):
             mesh.materials.pop()
+        for one in bpy.data.objects:  # their slots follow only then
+            if one.data == mesh:
+                one.data = mesh
         for number, (link, material) in enumerate(slots):
             mesh.materials[number] = own[number]
             thing.material_slots[number].link = link

@@ -172,7 +172,6 @@ def _whole(mesh: Any, layer: str) -> _Surface | None:
     name = mesh.name
     if not mesh.polygons:
         return None
-    mesh.calc_loop_triangles()
     return _joined(name, {what: what(mesh, layer, name) for what in (_positions, _corners, _normals, _uvs)})
 
 
@@ -212,7 +211,6 @@ def _evaluated(name: str) -> Iterator[Any]:
         if not mesh.polygons:
             yield None
         else:
-            mesh.calc_loop_triangles()
             yield mesh
     finally:
         if editing:
@@ -229,6 +227,7 @@ def _positions(mesh: Any, layer: str, name: str) -> np.ndarray:
 
 def _corners(mesh: Any, layer: str, name: str) -> tuple[np.ndarray, np.ndarray]:
     """Triangles as vertices and as loops: (T, 3) int32 each."""
+    mesh.calc_loop_triangles()
     count = len(mesh.loop_triangles)
     vertices, loops = np.empty(3 * count, np.int32), np.empty(3 * count, np.int32)
     mesh.loop_triangles.foreach_get("vertices", vertices)

@@ -36,6 +36,7 @@ MOST_LOOPS = 20_000  # of a mesh whose layout is looked at for the panel: 5 ms
 NO_VIEW = "There is no 3D view to look through. Open one, or choose a camera."
 NO_CAMERA = "The camera is gone. Choose another one."
 OTHER_FILE = "Another file is open now. Go back to the one this is for, then try again."
+CHANGED = "The scene has changed while it was read. Try again."
 OBJECTS_GONE = "The objects are gone. Select others, then try again."
 BUSY = "Leave {mode} Mode: the textures are put on in Object Mode."
 RENDERING = "Blender is rendering. The textures are put on afterwards."
@@ -110,7 +111,7 @@ class TextureHost(Base):
     # ── reading ──────────────────────────────────────────────────────────────────────────────────────────
 
     def gather(self, wanted: Gather, done: Callable[[Gathered], None], failed: Failed) -> None:
-        self.loop.run(self._gather(wanted), done, failed)
+        self.loop.run(_steady(self._gather(wanted)), done, failed)
 
     def _gather(self, wanted: Gather) -> Sliced:
         self._layouts.clear()
@@ -164,7 +165,7 @@ class TextureHost(Base):
         busy = _busy()
         if busy:
             raise Trouble(busy)
-        put(new, files, {identities.id_of(thing): thing for thing in things})
+        put(new, files, {identities.id_of(thing): thing for thing in things if thing.type == "MESH"})
         return
         yield
 
@@ -183,7 +184,7 @@ class TextureHost(Base):
         if textures_ is None:
             self._hide_map()
         else:
-            self.loop.run(self._show_map(textures_), lambda _: None, lambda _: None)
+            self.loop.run(_steady(self._show_map(textures_)), lambda _: None, lambda _: None)
 
     def _show_map(self, new: NewTextures) -> Sliced:
         try:
@@ -216,6 +217,14 @@ class TextureHost(Base):
         self._maps.clear()
 
 
+def _steady(work: Sliced) -> Sliced:
+    """An object may be deleted, or an undo come, between two turns."""
+    try:
+        return (yield from work)
+    except ReferenceError:
+        raise Trouble(CHANGED) from None
+
+
 def _selected() -> list[Any]:
     return [thing for thing in bpy.context.view_layer.objects if thing.select_get()]
 
@@ -225,7 +234,7 @@ def _objects(document: str, ids: tuple[str, ...], some: bool = False) -> list[An
     if document != document_id():
         raise Trouble(OTHER_FILE)
     found = [identities.find(one) for one in dict.fromkeys(ids)]
-    things = [thing for thing in found if thing is not None and thing.type == "MESH"]
+    things = [thing for thing in found if thing is not None]
     if not things or (len(things) < len(found) and not some):
         raise Trouble(OBJECTS_GONE)
     return things

@@ -24,6 +24,7 @@ MARGIN = 0.004  # between islands: two texels of 512, four of 1024
 ANGLE = 1.15  # radians, 66°: as Blender's own Smart UV Project
 IN_EDIT_MODE = "“{name}” needs a UV layout, and it is in Edit Mode. Leave Edit Mode, then try again."
 Sliced = Generator[None, None, Any]
+NO_OWN_FACES = "The faces of “{name}” are all made by its modifiers. Apply them, then try again."
 BEYOND_US = "“{name}” could not be unwrapped. Unwrap it in the UV Editor, then try again."
 
 
@@ -100,6 +101,8 @@ def new_layout(thing: Any, layer: str = LAYER) -> None:
     mesh = thing.data
     if mesh.is_editmode:
         raise Trouble(IN_EDIT_MODE.format(name=thing.name))
+    if not mesh.polygons:
+        raise Trouble(NO_OWN_FACES.format(name=thing.name))
     uvs = _unwrapped(thing)
     active, rendered = mesh.uv_layers.active_index, [one.active_render for one in mesh.uv_layers]
     target = mesh.uv_layers.get(layer) or mesh.uv_layers.new(name=layer, do_init=False)

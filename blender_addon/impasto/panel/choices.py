@@ -177,9 +177,7 @@ def kind_of(guide: str, model: Any | None) -> str:
     return next((kind for kind in FOLLOWED[guide] if kind in there), "")
 
 
-def with_row(
-    rows: tuple[ControlRow, ...], guide: str, on: bool, side: Any | None
-) -> tuple[ControlRow, ...]:
+def with_row(rows: tuple[ControlRow, ...], guide: str, on: bool, side: Any | None) -> tuple[ControlRow, ...]:
     others = tuple(row for row in rows if row.layer != guide)
     if not on:
         return others

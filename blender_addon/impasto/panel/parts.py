@@ -4,12 +4,23 @@ from typing import Any
 
 import blf
 import bpy
+from impasto_studio.host import Picture
 from impasto_studio.texts import tr
 from impasto_studio.view import JobView, LinkView
 
 from .pictures import icon_of
 
-__all__ = ["button", "jobs", "model_and_steps", "notice", "ready", "seed", "wide_prompt", "words"]
+__all__ = [
+    "button",
+    "height_of",
+    "jobs",
+    "model_and_steps",
+    "notice",
+    "ready",
+    "seed",
+    "wide_prompt",
+    "words",
+]
 
 MARGINS_PX = 52  # of a panel, left and right, at a resolution scale of 1
 ICON_PX = 20
@@ -123,17 +134,24 @@ def _painting(box: Any, context: Any, side: str, job: JobView, first: bool) -> N
     head.label(text=job.title or tr("(no prompt)"), translate=False)
     cancel = head.operator("impasto.cancel", text="", icon="X", emboss=False)
     cancel.side, cancel.job = side, job.job
-    if job.preview is not None:
-        box.template_icon(icon_value=icon_of(f"job {job.job}", job.preview), scale=7.0)
-    if not first:
-        box.label(text=_stage(job), translate=False)
-    else:
+    if first:
         _bar(box, context, side, job)
+    else:
+        box.label(text=_stage(job), translate=False)
     left = remaining(job.remaining_s)
     if left:
         row = box.row()
         row.active = False
         row.label(text=left, translate=False)
+    if job.preview is not None:
+        box.template_icon(
+            icon_value=icon_of(f"job {job.job}", job.preview), scale=height_of(job.preview, 7.0)
+        )
+
+
+def height_of(picture: Picture, most: float) -> float:
+    """Of an icon that is as wide as the panel, or as high as `most` buttons."""
+    return max(1.0, most * min(1.0, picture.height / picture.width))
 
 
 def _bar(box: Any, context: Any, side: str, job: JobView) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 from impasto_studio.texts import tr
 from impasto_studio.view import TakeView, View
 
-from .parts import button
+from .parts import button, height_of
 from .pictures import icon_of
 
 __all__ = ["history", "takes"]
@@ -57,7 +57,7 @@ def _thumbnail(layout: Any, take: TakeView, scale: float, place: str) -> None:
         row.label(text="", icon="SORTTIME")
     else:
         icon = icon_of(f"{place} {take.job} {take.index}", take.thumbnail)
-        layout.template_icon(icon_value=icon, scale=scale)
+        layout.template_icon(icon_value=icon, scale=height_of(take.thumbnail, scale))
 
 
 def _step(row: Any, side: str, by: int) -> None:

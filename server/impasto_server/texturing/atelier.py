@@ -23,7 +23,6 @@ from impasto_server.texturing.sight import (
     facing,
     look,
     render_buffers,
-    silhouette_distance,
 )
 from impasto_server.texturing.surface import Surface
 from impasto_server.texturing.trimap import freedom, trimap
@@ -35,6 +34,7 @@ FloatArray = npt.NDArray[np.float32]
 Bytes = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
 
+_WHOLE = 0.99  # share of the texels in a pixel that have to be painted for it to show nothing else
 AGREE_SIDE = 512  # texels of the textures in which views are brought together
 
 
@@ -83,7 +83,6 @@ class Atelier:
         self._bases = [target.base for target in targets]
         self._views: list[View] = []
         self._buffers: dict[int, Buffers] = {}
-        self._margins: dict[int, FloatArray] = {}
         self._sights: dict[int, Sight] = {}
         self._agreement: tuple[object, Agreement] | None = None
         self._small: Surface | None = None
@@ -122,7 +121,7 @@ class Atelier:
         coat = self._current()
         reader = self._surface.reader(self._geometry(number))
         colours = np.concatenate(self._filled(coat))
-        known = reader.picture(coat.known.astype(np.float32)) > 0.5
+        known = reader.picture(coat.known.astype(np.float32)) > _WHOLE
         return reader.picture(colours), known
 
     def trimap(self, number: int) -> Bytes:
@@ -219,23 +218,18 @@ class Atelier:
 
     def _sight(self, number: int) -> Sight:
         if number not in self._sights:
-            self._sights[number] = self._seen(self._surface, self._views[number], self._margin(number))
+            self._sights[number] = self._seen(self._surface, number)
         return self._sights[number]
 
-    def _margin(self, number: int) -> FloatArray:
-        if number not in self._margins:
-            view = self._views[number]
-            if number in self._buffers:
-                depth = self._buffers[number].depth
-            else:
-                depth = depth_buffer(self._surface.rays, view, box_of(view, self.points))
-            self._margins[number] = silhouette_distance(depth)
-        return self._margins[number]
-
-    def _seen(self, surface: Surface, view: View, margins: FloatArray) -> Sight:
+    def _seen(self, surface: Surface, number: int) -> Sight:
+        view = self._views[number]
+        if number in self._buffers:
+            depth = self._buffers[number].depth
+        else:
+            depth = depth_buffer(surface.rays, view, box_of(view, self.points))
         front = facing(view, surface.scene, surface.triangle_normals)
         (among,) = np.nonzero(front[surface.triangles])
-        return look(surface.rays, view, margins, surface.positions, surface.faces, among.astype(np.int32))
+        return look(surface.rays, view, depth, surface.positions, surface.faces, among.astype(np.int32))
 
     def _cosines(self, number: int) -> FloatArray:
         """(H, W) of the view's rays and the faces they meet."""
@@ -258,7 +252,7 @@ class Atelier:
             whole = self._views[number]
             view = whole.resized(width, height)
             # Seen at full size, since margins count in its pixels; only places are those of the small one.
-            sight = self._seen(self._small, whole, self._margin(number))
+            sight = self._seen(self._small, number)
             scale = np.array([width / whole.width, height / whole.height], np.float32)
             sights.append(
                 Sight(sight.texels, sight.pixels * scale, sight.cosine, sight.footprint, sight.margin)

@@ -27,6 +27,8 @@ GRAZING = float(np.cos(np.radians(75.0)))  # cosine below which a surface is too
 # A point is hidden when something is nearer by more than this share of its distance: what a float32 ray may
 # miss it by. A surface that grazes another is not told apart below it.
 _CLEAR = 2e-5
+_RIM_PX = 1.0  # from a silhouette, within which a pixel shows more than one surface
+_SAME = 0.03  # share of the distance by which a surface changes from a pixel to the next, at most
 _AT_ONCE = 1 << 18  # points
 _REACH_PX = 16.0  # margins are not counted further
 
@@ -106,18 +108,19 @@ def facing(view: View, scene: Scene, normals: Points) -> npt.NDArray[np.bool_]:
 def look(
     rays: Rays,
     view: View,
-    margins: FloatArray,
+    depth: FloatArray,
     points: Points,
     normals: Points,
     among: npt.NDArray[np.int32] | None = None,
     least: float = GRAZING,
 ) -> Sight:
-    """See `Sight`. `points` (N, 3) with the normals (N, 3) of their faces. `margins`: (H, W) of the view's
-    `silhouette_distance`. `among`: only these points are looked at.
+    """See `Sight`. `points` (N, 3) with the normals (N, 3) of their faces. `depth`: (H, W) of the view's
+    `depth_buffer`. `among`: only these points are looked at.
     """
     among = np.arange(len(points), dtype=np.int32) if among is None else among
+    margins = silhouette_distance(depth)
     parts = [
-        _look(rays, view, margins, points, normals, among[start : start + _AT_ONCE], least)
+        _look(rays, view, depth, margins, points, normals, among[start : start + _AT_ONCE], least)
         for start in range(0, max(len(among), 1), _AT_ONCE)
     ]
     return Sight(
@@ -131,6 +134,7 @@ def look(
 def _look(
     rays: Rays,
     view: View,
+    depth: FloatArray,
     margins: FloatArray,
     points: Points,
     normals: Points,
@@ -140,28 +144,54 @@ def _look(
     points, normals = points[texels], normals[texels]
     towards = view.towards(points)
     cosine = np.einsum("nd,nd->n", towards, normals)
-    pixels, depth = view.project(points)
+    pixels, away = view.project(points)
     inside = (pixels[:, 0] >= 0) & (pixels[:, 0] < view.width) & (pixels[:, 1] >= 0)
-    inside &= (pixels[:, 1] < view.height) & (depth > 0) & (cosine > least)
+    inside &= (pixels[:, 1] < view.height) & (away > 0) & (cosine > least)
     (asked,) = np.nonzero(inside)
-    points, pixels, depth, cosine = points[asked], pixels[asked], depth[asked], cosine[asked]
+    points, pixels, away, cosine = points[asked], pixels[asked], away[asked], cosine[asked]
     # From the camera, as a picture is made; from the point, rays would start inside of thin things.
     if view.orthographic:
-        ways = (depth[:, None] * view.forward).astype(np.float32)
+        ways = (away[:, None] * view.forward).astype(np.float32)
         origins = points - ways
     else:
         origins = np.broadcast_to(view.position.astype(np.float32), points.shape)
         ways = points - origins
     (free,) = np.nonzero(rays.distances(origins, ways) >= 1.0 - _CLEAR)
-    points, pixels, cosine = points[free], pixels[free], cosine[free]
+    pixels, away, cosine = pixels[free], away[free], cosine[free]
     scale = np.float32(view.pixels_per_unit**2)
     if view.orthographic:
-        density = np.full(len(points), scale, np.float32)
+        density = np.full(len(free), scale, np.float32)
     else:
         ways = ways[free]
         density = scale / np.maximum(np.einsum("nd,nd->n", ways, ways), 1e-12)
     columns, rows = pixels[:, 0].astype(np.int32), pixels[:, 1].astype(np.int32)
-    return Sight(texels[asked[free]], pixels, cosine, density * cosine, margins[rows, columns])
+    margin = margins[rows, columns]
+    (rim,) = np.nonzero(margin <= _RIM_PX)
+    inner = _beside_silhouette(pixels[rim], away[rim], depth, margins)
+    pixels[rim] = inner + np.float32(0.5)
+    margin[rim] = np.maximum(margins[inner[:, 1], inner[:, 0]] - _RIM_PX, 0.5)
+    return Sight(texels[asked[free]], pixels, cosine, density * cosine, margin)
+
+
+def _beside_silhouette(
+    pixels: FloatArray, away: FloatArray, depth: FloatArray, margins: FloatArray
+) -> npt.NDArray[np.int32]:
+    """(N, 2) columns and rows of the pixels that show the surface of points at `pixels` (N, 2), `away` (N,)
+    from the camera, which are next to a silhouette: not their own, in which what is behind has its share,
+    but the one beside it that is furthest in.
+    """
+    height, width = depth.shape
+    own = pixels.astype(np.int32)
+    best, score = own.copy(), np.full(len(own), -1.0, np.float32)
+    for down in (0, -1, 1):
+        for right in (0, -1, 1):
+            column = np.clip(own[:, 0] + right, 0, width - 1)
+            row = np.clip(own[:, 1] + down, 0, height - 1)
+            same = np.abs(depth[row, column] - away) <= _SAME * away
+            better = same & (margins[row, column] > score)
+            best[better, 0], best[better, 1] = column[better], row[better]
+            score[better] = margins[row, column][better]
+    return best
 
 
 def silhouette_distance(depth: FloatArray, reach_px: float = _REACH_PX) -> FloatArray:

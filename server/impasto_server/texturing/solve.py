@@ -1,5 +1,9 @@
 """One gain and one offset per view and channel, found where views overlap: so that what one painted a little
 brighter or warmer than its neighbour does not show as a patch (as Brown and Lowe 2007 do for panoramas).
+
+Views share few details: between the same bricks painted twice a regression finds little correlation, and would
+take the contrast of what it cannot explain. So spreads and means are compared instead, each as far as the two
+paintings are alike.
 """
 
 from __future__ import annotations
@@ -15,14 +19,17 @@ from impasto_server.texturing.sight import Sight
 __all__ = ["Solved", "solve_colours"]
 
 FloatArray = npt.NDArray[np.float32]
-Matrix = npt.NDArray[np.float64]
+Values = npt.NDArray[np.float64]
 
 _LEAST_OVERLAP = 64  # texels; two views with fewer in common say nothing about each other
-_HOLD = 2e-4  # what a change of gain or offset costs, beside the squared differences of colours in 0..1
-_MEAN = 1e2  # and one of the mean over all views: they meet in the middle, and do not all turn grey
-_OTHER = 0.1  # differences above this are of what is painted, not of how bright: they count less and less
-_ROUNDS = 3
-_GAIN, _OFFSET = 1.3, 0.15  # the most a view is changed; more is another picture, not a drift
+_DRIFT = 0.06  # standard deviation of gains (as logarithms) and offsets that is expected of models
+_FLAT = 0.01  # below this spread of colours nothing is known about gains
+_OTHER = 0.08  # patches that differ by more show other things, and count less and less
+_ALIKE = (0.4, 0.9)  # correlations between which two views come to be the same painting
+_ALONE = 4.0  # neighbouring patches that say the same
+_NOISE = 0.005  # of a patch's mean colour
+_GAIN, _OFFSET = 0.2, 0.12  # the most a view is changed; more is another picture, not a drift
+_CENTRE = 1e6  # inverse variance of the mean of all views, which stays
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,15 +45,16 @@ class Solved:
 
 @dataclass(frozen=True, eq=False)
 class _Pair:
-    """What two views show of the same patches. a, b: (B, C) their mean colours there. share: (B,) how much
-    each patch counts.
+    """What two views show of the same patches. ratio: (C,) logarithm of how much more spread the colours of
+    `other` are than those of `one`. means: (2, C). gain_known, offset_known: (C,) inverse variances.
     """
 
     one: int
     other: int
-    a: Matrix
-    b: Matrix
-    share: npt.NDArray[np.float64]
+    ratio: Values
+    means: Values
+    gain_known: Values
+    offset_known: Values
 
 
 def solve_colours(
@@ -56,23 +64,40 @@ def solve_colours(
     patches: npt.NDArray[np.int32],
     fixed: Collection[int] = (),
 ) -> Solved:
-    """Gains and offsets that make the views agree where they overlap: weighted least squares over all pairs,
-    held near no change. The views keep their mean. `fixed`: these agree among themselves, the others come to
-    them; so one that is fixed alone stays as it is.
+    """Gains and offsets that make the views agree where they overlap, held near no change by how little is
+    known. The views keep their mean. `fixed`: these agree among themselves, the others come to them; so one
+    that is fixed alone stays as it is.
 
     Colours: views × (M, C) at the texels of `sights`, in a space where drift is linear: sRGB as it is painted
-    will do. patches: (N,) numbers of small pieces of surface that texels belong to. Of these means are
-    compared: between single texels two paintings differ in their details, and a gain would learn to hide it.
+    will do. patches: (N,) numbers of small pieces of surface that texels belong to.
     """
     views, channels = len(sights), colours[0].shape[1]
-    gains, offsets = np.ones((views, channels)), np.zeros((views, channels))
     pairs = _overlaps(sights, colours, weights, patches)
+    pivots, gains, moves = (np.zeros((views, channels)) for _ in range(3))
+    for view in range(views):  # a gain turns a view's colours around their mean
+        means = [pair.means[int(pair.other == view)] for pair in pairs if view in (pair.one, pair.other)]
+        pivots[view] = np.mean(means, axis=0) if means else 0.0
     others = set(range(views)) - set(fixed)
-    for moving, still in ((set(fixed), set[int]()), (others, set(fixed))):
-        asked = [pair for pair in pairs if _says(pair, moving, still)]
+    for moving, still in ((sorted(fixed), set[int]()), (sorted(others), set(fixed))):
+        asked = [pair for pair in pairs if _says(pair, set(moving), still)]
         for channel in range(channels if asked else 0):
-            _settle(asked, channel, sorted(moving), not still, gains[:, channel], offsets[:, channel])
-    return Solved(gains.astype(np.float32), offsets.astype(np.float32))
+            ratios = [pair.ratio[channel] for pair in asked]
+            known = [pair.gain_known[channel] for pair in asked]
+            _settle(gains[:, channel], asked, ratios, known, moving, not still, _GAIN)
+            factors, pivot = np.exp(gains[:, channel]), pivots[:, channel]
+            apart = [
+                _turned(pair.means[1, channel], pivot[pair.other], factors[pair.other])
+                - _turned(pair.means[0, channel], pivot[pair.one], factors[pair.one])
+                for pair in asked
+            ]
+            known = [pair.offset_known[channel] for pair in asked]
+            _settle(moves[:, channel], asked, apart, known, moving, not still, _OFFSET)
+    factors = np.exp(gains)
+    return Solved(factors.astype(np.float32), (pivots * (1.0 - factors) + moves).astype(np.float32))
+
+
+def _turned(colour: float, pivot: float, gain: float) -> float:
+    return pivot + gain * (colour - pivot)
 
 
 def _says(pair: _Pair, moving: set[int], still: set[int]) -> bool:
@@ -82,39 +107,31 @@ def _says(pair: _Pair, moving: set[int], still: set[int]) -> bool:
 
 
 def _settle(
+    values: Values,
     pairs: Sequence[_Pair],
-    channel: int,
+    apart: Sequence[float],
+    known: Sequence[float],
     moving: Sequence[int],
     centred: bool,
-    gains: npt.NDArray[np.float64],
-    offsets: npt.NDArray[np.float64],
+    most: float,
 ) -> None:
-    """Changes the `moving` views' entries of gains and offsets (views,) to what the pairs ask for. `centred`:
-    their mean stays.
+    """Sets the `moving` views' entries of `values` (views,): the most likely ones, when of each pair
+    values[one] − values[other] is `apart` with the inverse variances `known`, all are around 0 with `_DRIFT`,
+    and, if `centred`, their mean is 0.
     """
-    prior = np.diag(np.full(2 * len(gains), _HOLD))
+    normal, right = np.eye(len(values)) / _DRIFT**2, np.zeros(len(values))
+    for pair, difference, information in zip(pairs, apart, known, strict=True):
+        for mine, its, wanted in ((pair.one, pair.other, difference), (pair.other, pair.one, -difference)):
+            normal[mine, mine] += information
+            right[mine] += information * wanted
+            if its in moving:
+                normal[mine, its] -= information
+            else:
+                right[mine] += information * values[its]
+    use = np.ix_(moving, moving)
     if centred:
-        for first in (0, 1):
-            index = [2 * view + first for view in moving]
-            prior[np.ix_(index, index)] += _MEAN / len(moving) ** 2
-    total = sum(float(pair.share.sum()) for pair in pairs)
-    use = [2 * view + entry for view in moving for entry in (0, 1)]
-    for _ in range(_ROUNDS):
-        normal, right = prior.copy(), np.zeros(2 * len(gains))
-        for pair in pairs:
-            a, b = pair.a[:, channel], pair.b[:, channel]
-            # (g1·a + o1) − (g2·b + o2) = 0, solved for the changes from 1 and 0 of those that move.
-            index = [2 * pair.one, 2 * pair.one + 1, 2 * pair.other, 2 * pair.other + 1]
-            columns = np.stack([a, np.ones_like(a), -b, -np.ones_like(b)])
-            now = np.array([gains[pair.one], offsets[pair.one], gains[pair.other], offsets[pair.other]])
-            moves = np.repeat([pair.one in moving, pair.other in moving], 2)
-            start = np.where(moves, [1.0, 0.0, 1.0, 0.0], now)
-            weighted = columns * (pair.share / total / (1.0 + (now @ columns / _OTHER) ** 2))
-            normal[np.ix_(index, index)] += weighted @ columns.T
-            right[index] -= weighted @ (start @ columns)
-        change = np.linalg.solve(normal[np.ix_(use, use)], right[use])
-        gains[moving] = np.clip(1.0 + change[0::2], 1.0 / _GAIN, _GAIN)
-        offsets[moving] = np.clip(change[1::2], -_OFFSET, _OFFSET)
+        normal[use] += _CENTRE / len(moving) ** 2
+    values[moving] = np.clip(np.linalg.solve(normal[use], right[moving]), -most, most)
 
 
 def _overlaps(
@@ -138,11 +155,38 @@ def _overlaps(
             patch = patches[sights[other].texels[its]]
             share = np.asarray(np.bincount(patch, both, count), np.float64)
             (used,) = np.nonzero(share > 0)
-            means = [
+            a, b = (
                 np.stack([np.bincount(patch, both * column, count)[used] for column in values.T], 1)
                 / share[used, None]
                 for values in (colours[one][mine], colours[other][its])
-            ]
-            found.append(_Pair(one, other, means[0], means[1], share[used]))
+            )
+            found.append(_compared(one, other, a, b, share[used, None]))
         where[sights[one].texels] = -1
     return found
+
+
+def _compared(one: int, other: int, a: Values, b: Values, share: Values) -> _Pair:
+    """Of patches' mean colours (B, C) in two views, and how much each counts (B, 1)."""
+    apart = b - a
+    like = 1.0 / (1.0 + ((apart - np.median(apart, axis=0)) / _OTHER) ** 2)
+    alike = (like * share).sum(axis=0) / share.sum()
+    weight = like * share
+    weight = weight / weight.sum(axis=0)
+    count = np.maximum(1.0 / (weight**2).sum(axis=0) / _ALONE, 1e-3)
+    means = np.stack([(weight * a).sum(axis=0), (weight * b).sum(axis=0)])
+    spread_a, spread_b = (
+        np.sqrt((weight * (values - mean) ** 2).sum(axis=0)) + 1e-9
+        for values, mean in ((a, means[0]), (b, means[1]))
+    )
+    correlation = (weight * (a - means[0]) * (b - means[1])).sum(axis=0) / (spread_a * spread_b)
+    trust = np.clip((correlation - _ALIKE[0]) / (_ALIKE[1] - _ALIKE[0]), 0.0, 1.0) * alike
+    trust *= np.minimum(spread_a, spread_b) > _FLAT
+    rest = (weight * (apart - (means[1] - means[0])) ** 2).sum(axis=0)
+    return _Pair(
+        one,
+        other,
+        np.log(spread_b / spread_a),
+        means,
+        trust**2 * count / (1.0 - np.clip(correlation, 0.0, 1.0) ** 2 + 1e-3),
+        alike**2 * count / (rest + _NOISE**2),
+    )

@@ -38,7 +38,7 @@ class Surface:
         others: Sequence[Mesh],
         check: Callable[[], None],
     ) -> Surface:
-        """Of meshes whose textures have these `sizes` (width, height), among `others`. `check`: see `Rays`."""
+        """Of meshes whose textures have `sizes` (width, height), among `others`. `check`: see `Rays`."""
         scene = Scene([*meshes, *others])
         tables = [texel_table(mesh, *size, check) for mesh, size in zip(meshes, sizes, strict=True)]
         return cls(scene, Rays(scene.positions, scene.triangles, check), tables)

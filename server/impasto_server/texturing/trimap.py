@@ -26,10 +26,11 @@ def trimap(
     nothing to keep: GENERATE.
     """
     made = np.where(surface & known & (cosine > before + _BETTER), REFINE, KEEP).astype(np.uint8)
-    unseen = (surface & ~known).astype(np.uint8)
-    side = 2 * band_px(surface.shape) + 1
-    grown = cv2.dilate(unseen, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
-    made[(grown > 0) | ~surface] = GENERATE
+    seen = (~surface | known).astype(np.uint8)
+    if not seen.all():
+        away = cv2.distanceTransform(seen, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+        made[away <= band_px(surface.shape)] = GENERATE
+    made[~surface] = GENERATE
     return made
 
 
@@ -45,5 +46,6 @@ def freedom(made: Bytes, surface: npt.NDArray[np.bool_]) -> npt.NDArray[np.float
     kept = (made == KEEP) & surface
     if not kept.any():
         return np.ones(made.shape, np.float32)
-    away = cv2.distanceTransform((~kept).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
-    return np.asarray(np.clip(away / (band_px(made.shape) + 1.0), 0.0, 1.0), np.float32)
+    # Less one, so that it is nothing also between a pixel that is kept and any of its eight neighbours.
+    away = cv2.distanceTransform((~kept).astype(np.uint8), cv2.DIST_C, 3) - np.float32(1.0)
+    return np.asarray(np.clip(away / band_px(made.shape), 0.0, 1.0), np.float32)

@@ -46,7 +46,11 @@ class Artist:
         return lambda **words: self.blender.call(f"artist.{name}", **words)
 
     def begin(self, *, ready: bool = True) -> None:
-        """A new file, the panels as they are for small jobs."""
+        """A new file, the panels as they are for small jobs, nothing on the lists."""
+        for side in SMALL:
+            for job in self.view(side=side)["jobs"]:
+                self.tell(side=side, command="dismiss", words=[job["job"]])
+            self.tell(side=side, command="dismiss_notice")
         self.new_file()
         for side, fields in SMALL.items():
             self.edit(side=side, **fields)

@@ -33,7 +33,7 @@ def artist(session: Artist) -> Artist:
 
 
 def sentence(text: str) -> bool:
-    return text[:1].isupper() and text.rstrip("”")[-1:] in ".…"
+    return text.lstrip("“")[:1].isupper() and text.rstrip("”")[-1:] in ".…"
 
 
 def test_without_a_server_a_sentence_says_what_to_do_and_its_start_is_noticed(

@@ -63,6 +63,7 @@ def tell(side, command, words=()):
 
 def press(operator, **words):
     """A button."""
+    plugin()
     return sorted(getattr(bpy.ops.impasto, operator)(**words))
 
 

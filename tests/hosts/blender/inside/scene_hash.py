@@ -27,7 +27,8 @@ UNSTABLE = frozenset(
     "ray_visibility_runtime is_interface_locked is_mode_valid statistics asset_data "
     "runtime execution_time show_updates uv_layer_clone uv_layer_clone_index uv_layer_stencil "
     "uv_layer_stencil_index corner_normals vertex_normals polygon_normals loop_triangles "
-    "loop_triangle_polygons total_vert_sel total_edge_sel total_face_sel".split()
+    "loop_triangle_polygons total_vert_sel total_edge_sel total_face_sel is_icon_visible is_inactive "
+    "is_unavailable enabled particle_edit".split()
 )
 # As arrays, which are thousands of times faster than one by one.
 ARRAYS = {

@@ -65,10 +65,65 @@ def show_editor(kind):
 
 
 def unfold():
-    """All of our panels, from now on, by telling Blender of them anew without DEFAULT_CLOSED."""
-    for one in addon("panel").CLASSES:
-        if "DEFAULT_CLOSED" in getattr(one, "bl_options", ()):
+    """All of our panels."""
+    classes = addon("panel").CLASSES
+    for one in reversed(classes):
+        bpy.utils.unregister_class(one)
+    for one in classes:
+        one.bl_options = set(getattr(one, "bl_options", ())) - {"DEFAULT_CLOSED"}
+        bpy.utils.register_class(one)
+    yield
+
+
+def stage():
+    """Suzanne in place of the cube, near, with her textures shown in the solid view."""
+    bpy.data.objects.remove(bpy.data.objects["Cube"])
+    area = area_of("VIEW_3D")
+    window = bpy.context.window_manager.windows[0]
+    with bpy.context.temp_override(window=window, area=area, region=region_of(area, "WINDOW")):
+        bpy.ops.mesh.primitive_monkey_add(size=2)
+        bpy.ops.object.shade_smooth()
+        bpy.ops.object.modifier_add(type="SUBSURF")
+    space = area.spaces.active
+    space.shading.color_type = "TEXTURE"
+    view = space.region_3d
+    view.view_rotation = (0.83, 0.47, 0.16, 0.25)
+    view.view_distance = 5.5
+    view.view_location = (0.55, 0.0, -0.1)
+    yield
+
+
+def only(panel):
+    """Only that panel of ours and what is under it: the sidebar of a small screen has room for one."""
+    classes = addon("panel").CLASSES
+    for one in reversed(classes):
+        if one.is_registered:
             bpy.utils.unregister_class(one)
-            one.bl_options = one.bl_options - {"DEFAULT_CLOSED"}
+    for one in classes:
+        if one.__name__.startswith(f"IMPASTO_PT_{panel}"):
+            if one.__name__ == f"IMPASTO_PT_{panel}":
+                one.bl_options = set(getattr(one, "bl_options", ())) - {"DEFAULT_CLOSED"}
             bpy.utils.register_class(one)
+    for _ in range(10):
+        yield
+
+
+def theme(name):
+    folder = next(path for path in bpy.utils.preset_paths("interface_theme"))
+    with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]):
+        bpy.ops.script.execute_preset(
+            filepath=f"{folder}/{name}.xml", menu_idname="USERPREF_MT_interface_theme_presets"
+        )
+    yield
+
+
+def show_texture():
+    """The newest texture of ours in the Image Editor, as large as it fits."""
+    image = next(one for one in reversed(bpy.data.images) if "impasto_job" in one or one.size[0] == 1024)
+    area = area_of("IMAGE_EDITOR")
+    area.spaces.active.image = image
+    with bpy.context.temp_override(
+        window=bpy.context.window_manager.windows[0], area=area, region=region_of(area, "WINDOW")
+    ):
+        bpy.ops.image.view_all(fit_view=True)
     yield

@@ -30,11 +30,16 @@ def shown(thing, matrix=None, layer=None):
     matrix = matrix if matrix is not None else evaluated.matrix_world
     turn = matrix.to_3x3().inverted_safe().transposed()
     uvs = mesh.uv_layers[layer].data if layer else None
+    if hasattr(mesh, "corner_normals"):
+        normals = [one.vector for one in mesh.corner_normals]
+    else:  # before Blender 4.1
+        mesh.calc_normals_split()
+        normals = [one.normal for one in mesh.loops]
     found = []
     for triangle in mesh.loop_triangles:
         corners = [matrix @ mesh.vertices[vertex].co for vertex in triangle.vertices]
         where = [tuple(uvs[loop].uv) if uvs else None for loop in triangle.loops]
-        shaded = [(turn @ mesh.corner_normals[loop].vector).normalized() for loop in triangle.loops]
+        shaded = [(turn @ normals[loop]).normalized() for loop in triangle.loops]
         found.append((corners, where, turn @ triangle.normal, shaded))
     return found
 
