@@ -1,4 +1,4 @@
-"""All texts of the Blender add-on, collected for translators: `python tools/blender_texts.py` writes the
+"""All texts of the Blender add-on, collected for translators: `python -m tools.blender_texts` writes the
 template and says what each translation lacks.
 
 Beside the calls of `tr`, as in Krita's plugin, Blender itself shows names and descriptions of fields, panels

@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[1]
 SOURCES = (ROOT / "krita_plugin" / "impasto", ROOT / "protocol" / "impasto_studio")
 TRANSLATIONS = ROOT / "krita_plugin" / "impasto" / "translations"
 TEMPLATE = TRANSLATIONS / "template.json"
+LEFT_OUT = {"vendor", "texture"}  # of others, and what Krita has no use for
 
 
 class NotReadable(Exception):
@@ -37,7 +38,7 @@ def all_texts() -> list[str]:
     found: set[str] = set()
     for folder in SOURCES:
         for path in sorted(folder.rglob("*.py")):
-            if "vendor" not in path.relative_to(folder).parts:
+            if not LEFT_OUT & set(path.relative_to(folder).parts):
                 found.update(texts_of(path.read_text("utf-8"), str(path.relative_to(ROOT))))
     return sorted(found)
 

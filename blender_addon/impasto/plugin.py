@@ -23,6 +23,7 @@ from impasto_studio.view import View
 from .host import documents
 from .host.base import Settings, settings_path
 from .host.image_host import ImageHost
+from .host.images import at_window
 from .host.loop import Loop
 from .host.render_host import RenderHost
 from .host.texture_host import TextureHost
@@ -213,5 +214,6 @@ def _begin_once() -> None:
 def _turn() -> float | None:
     if _impasto is None:
         return None
-    _impasto.pump()
+    with at_window():  # a timer has none
+        _impasto.pump()
     return BUSY_TURN_S if _impasto.loop.busy else TURN_S

@@ -19,7 +19,7 @@ from impasto_server.texturing.rig import interleaved
 
 from tests.texturing import shapes
 
-REPEATS = 1
+REPEATS = 5
 STAGES = ("layout", "one view", "finish", "ALL", "depth", "in turn", "agree first", "agree")
 
 

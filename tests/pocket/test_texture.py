@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from impasto_protocol.geometry import ROW_BYTES, Part, pack
@@ -28,10 +30,14 @@ from tools.pocket.words import COLOURS
 
 pytestmark = pytest.mark.model
 
-STEPS = 10
+STEPS = 8
 VIEWS = 8
 SIDE = 256
-OBJECTS = {"cube": shapes.cube, "Suzanne": shapes.suzanne, "torus": shapes.torus}
+OBJECTS: dict[str, tuple[Callable[[], Mesh], tuple[str, ...]]] = {
+    "cube": (shapes.cube, ("red", "a green surface", "wood", "stone")),
+    "Suzanne": (shapes.suzanne, ("red", "grass")),
+    "torus": (shapes.torus, ("blue",)),
+}
 # What Pocket draws for these words, in names of colours: those of a material are several.
 PROMPTS = {
     "red": ("red",),
@@ -40,7 +46,6 @@ PROMPTS = {
     "wood": ("brown", "orange"),
     "grass": ("green",),
     "stone": ("gray", "white"),
-    "a red brick wall": ("red", "brown", "pink", "orange", "gray", "white"),  # its joints are light
 }
 
 
@@ -79,10 +84,9 @@ def shares(texture: np.ndarray) -> dict[str, float]:
 @pytest.mark.parametrize("order", ["in turn", "together"])
 @pytest.mark.parametrize("name", OBJECTS)
 def test_nine_texels_in_ten_have_the_prompt_s_colour(engine: Any, name: str, order: str) -> None:
-    """Every prompt on the cube; the other objects share them."""
-    prompts = {"cube": [*PROMPTS], "Suzanne": ["red", "wood"], "torus": ["blue", "grass"]}[name]
+    made, prompts = OBJECTS[name]
     for prompt in prompts:
-        pictures = {"geometry": geometry(OBJECTS[name]())}
+        pictures = {"geometry": geometry(made())}
         layer = engine.generate(request(prompt, order), pictures, OpenGate())[-1]
         found = shares(layer.pixels)
         assert layer.info.metrics["covered"] > 0.9
@@ -129,8 +133,9 @@ def test_a_neighbour_gets_nothing(engine: Any) -> None:
     assert np.array_equal(neighbours.pixels, bases[1])
     changed = (mine.pixels != bases[0]).any(axis=2)
     assert changed.mean() > 0.1
-    near = judge.colour_map(mine.pixels[:, :, :3])[changed]
-    assert (near == list(COLOURS).index("red")).mean() > 0.85  # its border is a mixture with the blue base
+    inner = cv2.erode(changed.astype(np.uint8), np.ones((9, 9), np.uint8)) > 0  # less the soft border
+    near = judge.colour_map(mine.pixels[:, :, :3])[inner]
+    assert (near == list(COLOURS).index("red")).mean() >= 0.9
 
 
 def test_what_stands_in_front_keeps_its_colour(engine: Any) -> None:

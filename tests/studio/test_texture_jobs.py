@@ -144,7 +144,7 @@ def test_its_stages_have_names(shop: Workshop) -> None:
     shop.settle()
     (job,) = shop.server.jobs
     shop.server.progress(job, stage="compositing")
-    assert shop.settle().jobs[0].stage == "Making the textures"
+    assert shop.settle().jobs[0].stage == "Working on the textures"
     shop.server.progress(job, step=3, steps=20)
     assert shop.settle().jobs[0].stage == "Painting, step 3 of 20"
 

@@ -27,7 +27,7 @@ MESHES: dict[str, Callable[[], Mesh]] = {
     "cube": shapes.cube,
     "icosphere": shapes.icosphere,
     "Suzanne": shapes.suzanne,
-    "torus": shapes.torus,
+    "torus": lambda: shapes.torus(around=40, across=20),
     "nested boxes": shapes.nested,
     "sheet": shapes.sheet,
     "mirrored": lambda: shapes.mirrored(shapes.moved(shapes.split(shapes.cube(0.5), 1), (0.9, 0.0, 0.0))),

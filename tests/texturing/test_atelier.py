@@ -148,8 +148,8 @@ def test_no_seam_shows_where_charts_meet(name: str) -> None:
     assert clear.sum() >= 100
     apart = delta_e(looked_up(finished.texture, one[clear]), looked_up(finished.texture, other[clear]))
     assert apart.mean() <= 0.5
-    assert np.percentile(apart, 99) <= 2.0
-    assert (apart > 1.0).mean() <= 0.03
+    assert np.percentile(apart, 95) <= 1.0
+    assert apart.max() <= 8.0  # where only the rim of a view's picture shows it
 
 
 def drift(number: int, picture: np.ndarray) -> np.ndarray:

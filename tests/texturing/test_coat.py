@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.texturing import shapes
-from tests.texturing.stage import Stage, oblique
+from tests.texturing.stage import Stage, look_at, oblique
 
 SIDE = 256
 
@@ -98,6 +98,18 @@ def test_beside_the_layout_only_a_rim_is_changed_of_what_may_be_anothers(base: n
     assert len(rows) > 100
     assert away.max() <= 2
     assert (texture[:, :, 3] == 255)[~table.covered].all()
+
+
+def test_a_picture_of_a_part_ends_softly_at_its_frame() -> None:
+    base = np.full((SIDE, SIDE, 4), 255, np.uint8)
+    base[:, :, :3] = 40
+    stage = Stage(shapes.sheet(), side=SIDE, bases=[base])
+    (number,) = stage.add(look_at((0.0, -5.0, 0.0), (0.0, 0.0, 0.0), (128, 128), extent=1.0))
+    stage.atelier.give(number, np.full((128, 128, 3), 200 / 255, np.float32))
+    values = stage.atelier.finish()[0].texture[SIDE // 2, :, 0].astype(int)
+    assert values.min() == 40
+    assert values.max() == 200
+    assert np.abs(np.diff(values)).max() <= 80
 
 
 def test_without_a_mask_views_blend_and_a_view_given_again_takes_its_own_place() -> None:

@@ -29,8 +29,9 @@ def document_id() -> str:
             path = bpy.data.filepath
             known = (hashlib.sha256(path.encode()).hexdigest()[:32] if path else uuid.uuid4().hex).encode()
         _here[ID] = known
-    if _in_file(ID) != known:
-        _write(ID, known)
+    for key, data in _here.items():  # after an undo
+        if _in_file(key) != data:
+            _write(key, data)
     return known.decode("ascii", "replace")
 
 

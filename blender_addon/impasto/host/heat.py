@@ -13,6 +13,7 @@ __all__ = ["Overlay"]
 LIFT = 0.002  # of the objects' size: how far the map floats above the surface
 LARGEST_PX = 1024
 PAD_PX = 3
+OPAQUE = 1 << 24  # texels of any alpha are at least that
 
 Sliced = Generator[None, None, Any]
 
@@ -74,26 +75,27 @@ class Overlay:
 
 
 def _small(picture: Picture) -> np.ndarray:
-    """(h, w, 4) float32, at most `LARGEST_PX` a side, rows from the bottom."""
+    """(h, w, 4) uint8, at most `LARGEST_PX` a side, rows from the bottom."""
     step = max(1, -(-max(picture.width, picture.height) // LARGEST_PX))
     pixels = np.frombuffer(picture.pixels, np.uint8).reshape(picture.height, picture.width, 4)
-    return np.ascontiguousarray(pixels[::-1][::step, ::step], np.float32) / 255.0
+    return np.ascontiguousarray(pixels[::-1][::step, ::step])
 
 
 def _pad(pixels: np.ndarray) -> None:
     """The layout's islands grow by a texel: what lies beside them would shine through at their borders."""
-    before = pixels.copy()
+    texels = pixels.view("<u4")[..., 0]  # alpha in the highest byte
+    before = texels.copy()
     for rows, columns in ((0, 1), (0, -1), (1, 0), (-1, 0)):
         beside = np.roll(before, (rows, columns), (0, 1))
-        empty = (pixels[..., 3] == 0.0) & (beside[..., 3] > 0.0)
-        pixels[empty] = beside[empty]
+        np.copyto(texels, beside, where=(texels < OPAQUE) & (beside >= OPAQUE))
 
 
 def _texture(gpu: Any, pixels: np.ndarray) -> Any:
     """Opaque."""
     height, width = pixels.shape[:2]
-    pixels[..., 3] = 1.0
-    buffer = gpu.types.Buffer("FLOAT", pixels.size, pixels.ravel())
+    values = pixels.astype(np.float32) / np.float32(255.0)
+    values[..., 3] = 1.0
+    buffer = gpu.types.Buffer("FLOAT", values.size, values.ravel())
     return gpu.types.GPUTexture((width, height), format="RGBA8", data=buffer)
 
 

@@ -5,13 +5,14 @@ until then, and after an undo has taken it back, it is known here by the object'
 """
 
 import secrets
+from collections.abc import Sequence
 from typing import Any
 
 import bpy
 
 from .documents import document_id
 
-__all__ = ["find", "id_of", "keep_id"]
+__all__ = ["find", "id_of", "ids_of", "keep_id"]
 
 KEY = "impasto_id"
 
@@ -22,7 +23,16 @@ _document = ""  # whose objects these are
 
 def id_of(thing: Any) -> str:
     """16 hex digits. Nothing is written."""
+    return ids_of([thing])[0]
+
+
+def ids_of(things: Sequence[Any]) -> list[str]:
+    """Of many at once."""
     _follow()
+    return [_id_of(thing) for thing in things]
+
+
+def _id_of(thing: Any) -> str:
     own, learnt = _written(thing), _ids.get(thing.name_full, "")
     known = own or learnt
     if known and _is_duplicate(thing, own):

@@ -20,6 +20,7 @@ __all__ = ["Wanted", "no_surface", "parts_of"]
 
 WITH_SURFACE = ("MESH", "CURVE", "SURFACE", "FONT", "META")
 SEEN_THROUGH = ("WIRE", "BOUNDS")  # cutters and helpers, displayed so
+MOST_OTHERS = 4_000_000  # triangles: of a forest, what comes later does not stand in the way
 NO_FACES = "“{name}” has no faces. Give it some, or deselect it."
 NO_LAYOUT = (
     "The modifiers of “{name}” make a surface without the UV layout “{layer}”. Apply them, then try again."
@@ -77,11 +78,16 @@ def parts_of(wanted: list[Wanted], others: bool) -> Sliced:
     that can be seen. Raises `Trouble` for what cannot be painted."""
     seen, generated = yield from _appearances(wanted, others)
     parts: list[tuple[int, Part]] = []
+    room = MOST_OTHERS
     for key, group in _by_mesh(seen).items():
         surface = yield from _read(key[0], key[1])
         if surface is None and key[1]:
             raise Trouble(NO_FACES.format(name=key[0]))
         for one in group if surface is not None else ():
+            if one.texture < 0:
+                room -= len(surface.triangles)
+            if one.texture < 0 and room < 0:
+                break
             parts.append((one.texture, _part(surface, one)))
             yield
     parts += generated
@@ -102,8 +108,9 @@ def _appearances(wanted: list[Wanted], others: bool) -> Sliced:
     generated: list[tuple[int, Part]] = []
     done = 0
     while True:
+        graph = bpy.context.evaluated_depsgraph_get()
         until_s = time.perf_counter() + SLICE_S
-        for number, instance in enumerate(bpy.context.evaluated_depsgraph_get().object_instances):
+        for number, instance in enumerate(graph.object_instances):
             if number < done:
                 continue
             if time.perf_counter() > until_s:
@@ -117,14 +124,14 @@ def _appearances(wanted: list[Wanted], others: bool) -> Sliced:
             if own is None and not (others and _stands_in_the_way(original)):
                 continue
             matrix = np.array(instance.matrix_world, np.float64)
-            texture, layer = (own.texture, own.layer) if own is not None else (-1, "")
-            one = _Seen(original.name_full, matrix, texture, layer)
-            if instance.is_instance and not _same_mesh(thing, original):
-                part = _generated(thing, one)
+            if instance.is_instance and instance.parent is not None and instance.parent.original == original:
+                # Strewn about by its own nodes: the materials are those of the mesh, not of the object.
+                part = _generated(thing, matrix) if others else None
                 if part is not None:
-                    generated.append((texture, part))
-            else:
-                seen.append(one)
+                    generated.append((-1, part))
+                continue
+            texture, layer = (own.texture, own.layer) if own is not None else (-1, "")
+            seen.append(_Seen(original.name_full, matrix, texture, layer))
         else:
             return seen, generated
         yield
@@ -134,15 +141,14 @@ def _stands_in_the_way(original: Any) -> bool:
     return not original.hide_render and original.display_type not in SEEN_THROUGH
 
 
-def _same_mesh(thing: Any, original: Any) -> bool:
-    """Whether an instance shows what its object shows elsewhere."""
-    return thing.data is not None and thing.data.original == original.data
-
-
-def _generated(thing: Any, one: _Seen) -> Part | None:
+def _generated(thing: Any, matrix: np.ndarray) -> Part | None:
     """A mesh that exists in this instance only."""
-    surface = _whole(thing.data, one.layer)
-    return _part(surface, one) if surface is not None else None
+    if not thing.data.polygons:
+        return None
+    name = thing.original.name
+    found = {what: what(thing.data, "", name) for what in (_positions, _corners, _normals, _uvs)}
+    surface = _joined(name, found)
+    return _part(surface, _Seen(name, matrix, -1)) if surface is not None else None
 
 
 def _by_mesh(seen: list[_Seen]) -> dict[tuple[str, str], list[_Seen]]:
@@ -166,13 +172,6 @@ def _read(name: str, layer: str) -> Sliced:
             found[what] = what(mesh, layer, name)
         yield
     return _joined(name, found)
-
-
-def _whole(mesh: Any, layer: str) -> _Surface | None:
-    name = mesh.name
-    if not mesh.polygons:
-        return None
-    return _joined(name, {what: what(mesh, layer, name) for what in (_positions, _corners, _normals, _uvs)})
 
 
 def _joined(name: str, found: dict[Callable[..., Any], Any]) -> _Surface | None:

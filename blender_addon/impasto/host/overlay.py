@@ -9,7 +9,7 @@ import numpy
 from gpu_extras.batch import batch_for_shader
 from impasto_studio.host import Picture, Shown
 
-from .arrays import rgba_of
+from .arrays import linear, rgba_of
 
 __all__ = ["Overlay", "Place"]
 
@@ -71,14 +71,20 @@ class Overlay:
             _draw_label(shown.label, place[0] + MARGIN_PX, place[1] + MARGIN_PX)
 
 
+# Blender's regions take linear values here, and encode them for the screen.
+_LINEAR = linear(numpy.arange(256) / 255.0).astype(numpy.float32)
+
+
 def _texture(picture: Picture) -> Any:
-    pixels = rgba_of(picture)[::-1].astype(numpy.float32) / numpy.float32(255)
-    buffer = gpu.types.Buffer("FLOAT", pixels.size, numpy.ascontiguousarray(pixels).reshape(-1))
-    return gpu.types.GPUTexture((picture.width, picture.height), format="RGBA8", data=buffer)
+    pixels = rgba_of(picture)[::-1]
+    values = numpy.empty(pixels.shape, numpy.float32)
+    values[..., :3] = _LINEAR[pixels[..., :3]]
+    values[..., 3] = pixels[..., 3] / numpy.float32(255)
+    buffer = gpu.types.Buffer("FLOAT", values.size, values.reshape(-1))
+    return gpu.types.GPUTexture((picture.width, picture.height), format="RGBA16F", data=buffer)
 
 
 def _draw_picture(texture: Any, x: float, y: float, width: float, height: float) -> None:
-    """Its values go to the screen as they are: sRGB, as what Blender has drawn below."""
     shader = gpu.shader.from_builtin("IMAGE" if bpy.app.version >= (4, 0, 0) else "2D_IMAGE")
     batch = batch_for_shader(
         shader,

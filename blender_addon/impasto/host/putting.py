@@ -7,6 +7,7 @@ import bpy
 from impasto_studio.texture.host import NewTextures, Textured
 
 from . import materials, textures
+from .images import undo_step
 from .loop import Trouble
 
 __all__ = ["put"]
@@ -34,7 +35,7 @@ def put(new: NewTextures, files: list[bytes], things: Mapping[str, Any]) -> None
         for one in reversed(made):
             (bpy.data.materials if isinstance(one, bpy.types.Material) else bpy.data.images).remove(one)
         raise
-    bpy.ops.ed.undo_push(message=f"Texture {new.title}"[:60])
+    undo_step(f"Texture {new.title}"[:60])
 
 
 def _materials(

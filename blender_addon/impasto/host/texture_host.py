@@ -1,11 +1,14 @@
 """What only Blender can do for texturing: `impasto_studio.texture.host.TextureHost`."""
 
+import logging
 import time
 from collections.abc import Callable, Generator
 from dataclasses import replace
+from itertools import repeat
 from typing import Any
 
 import bpy
+from impasto_protocol.errors import ImpastoError
 from impasto_protocol.geometry import pack
 from impasto_protocol.messages import Camera
 from impasto_protocol.rasters import PixelFormat
@@ -19,12 +22,14 @@ from impasto_studio.texture.host import (
     TextureScene,
     ViewWanted,
 )
+from impasto_studio.texture.plan import MOST_OBJECTS
 
 from . import identities, materials, meshes, textures, uvs
 from .base import Base, Settings
 from .cameras import camera_of, fitted, size_of, view_camera, view_of
 from .documents import document_id
 from .heat import Overlay
+from .images import at_window
 from .loop import Loop, Trouble
 from .putting import put
 from .targets import Group, grouped
@@ -32,16 +37,19 @@ from .targets import Group, grouped
 __all__ = ["TextureHost"]
 
 LOOK_S = 0.004  # for layouts that have not been looked at, each time the panel asks
+CAMERAS_S = 2.0  # between looks for cameras, while their number is the same
 MOST_LOOPS = 20_000  # of a mesh whose layout is looked at for the panel: 5 ms
 NO_VIEW = "There is no 3D view to look through. Open one, or choose a camera."
 NO_CAMERA = "The camera is gone. Choose another one."
 OTHER_FILE = "Another file is open now. Go back to the one this is for, then try again."
+BROKEN = "Something went wrong inside of Impasto. Try again; Blender's console says more."
 CHANGED = "The scene has changed while it was read. Try again."
 OBJECTS_GONE = "The objects are gone. Select others, then try again."
 BUSY = "Leave {mode} Mode: the textures are put on in Object Mode."
 RENDERING = "Blender is rendering. The textures are put on afterwards."
 
 Sliced = Generator[None, None, Any]
+logger = logging.getLogger(__name__)
 
 
 class TextureHost(Base):
@@ -52,6 +60,9 @@ class TextureHost(Base):
         self._encoder = textures.Encoder(loop.call_soon)
         self._overlay = Overlay()
         self._maps: list[str] = []  # names of images, where there is no GPU
+        self._cameras_of: tuple[Any, ...] = ()
+        self._cameras_until_s = 0.0
+        self._camera_names: list[str] = []
         self._layouts: dict[tuple[Any, ...], bool] = {}  # of meshes that have been looked at
 
     def close(self) -> None:
@@ -62,6 +73,10 @@ class TextureHost(Base):
     # ── the scene ────────────────────────────────────────────────────────────────────────────────────────
 
     def texture_scene(self) -> TextureScene | None:
+        with at_window():
+            return self._scene()
+
+    def _scene(self) -> TextureScene | None:
         context = bpy.context
         if context.scene is None or context.view_layer is None:
             return None
@@ -69,21 +84,32 @@ class TextureHost(Base):
         active = context.view_layer.objects.active
         selected = [thing for thing in _selected() if thing.type in meshes.WITH_SURFACE]
         selected.sort(key=lambda thing: (thing != active, thing.name))
-        cameras = [thing for thing in context.scene.objects if thing.type == "CAMERA"]
-        cameras.sort(key=lambda thing: (thing != context.scene.camera, thing.name))
+        selected = selected[: MOST_OBJECTS + 1]  # more are not painted at once
+        cameras = self._cameras()
+        ids = identities.ids_of([*selected, *cameras])
         return TextureScene(
             document_id(),
-            tuple(self._entry(thing, until_s) for thing in selected),
-            tuple(LayerEntry(identities.id_of(thing), thing.name) for thing in cameras),
+            tuple(map(self._entry, selected, ids, repeat(until_s))),
+            tuple(map(LayerEntry, ids[len(selected) :], (thing.name for thing in cameras))),
             view_of(context) is not None,
             textures.names(),
             tuple(dict.fromkeys(filter(None, map(materials.job_of, bpy.data.images)))),
             _busy(),
         )
 
-    def _entry(self, thing: Any, until_s: float) -> ObjectEntry:
+    def _cameras(self) -> list[Any]:
+        """The scene's, the active one first. All objects are asked for it only now and then."""
+        scene, now_s = bpy.context.scene, time.perf_counter()
+        key = scene.name_full, len(scene.objects), len(bpy.data.cameras)
+        if key != self._cameras_of or now_s > self._cameras_until_s:
+            self._cameras_of, self._cameras_until_s = key, now_s + CAMERAS_S
+            self._camera_names = [thing.name for thing in scene.objects if thing.type == "CAMERA"]
+        found = [scene.objects.get(name) for name in self._camera_names]
+        cameras = [thing for thing in found if thing is not None and thing.type == "CAMERA"]
+        return sorted(cameras, key=lambda thing: (thing != scene.camera, thing.name))
+
+    def _entry(self, thing: Any, known: str, until_s: float) -> ObjectEntry:
         trouble = meshes.no_surface(thing)
-        known = identities.id_of(thing)
         if thing.type != "MESH":
             return ObjectEntry(known, thing.name, 0, False, False, trouble)
         mesh = thing.data
@@ -129,7 +155,7 @@ class TextureHost(Base):
             width, height = (group.width, group.height) if group.width else (wanted.texture_px,) * 2
             target = Textured(ids, group.name, width, height, group.layer)
             if group.width:
-                base = yield from textures.picture_of(group.image, PixelFormat.RGBA8)
+                base = yield from textures.base_of(group.image)
                 target = replace(target, width=base.width, height=base.height, base=base)
             targets.append(target)
             yield
@@ -154,7 +180,7 @@ class TextureHost(Base):
 
     def put(self, textures_: NewTextures, done: Callable[[], None], failed: Failed) -> None:
         def encoded(files: list[bytes]) -> None:
-            self.loop.run(self._put(textures_, files), lambda _: done(), failed)
+            self.loop.run(_steady(self._put(textures_, files)), lambda _: done(), failed)
 
         self._encoder.files(list(textures_.pictures), encoded, failed)
 
@@ -162,7 +188,8 @@ class TextureHost(Base):
         things = _objects(
             new.document, tuple(one for target in new.targets for one in target.objects), some=True
         )
-        busy = _busy()
+        with at_window():
+            busy = _busy()
         if busy:
             raise Trouble(busy)
         put(new, files, {identities.id_of(thing): thing for thing in things if thing.type == "MESH"})
@@ -218,15 +245,20 @@ class TextureHost(Base):
 
 
 def _steady(work: Sliced) -> Sliced:
-    """An object may be deleted, or an undo come, between two turns."""
+    """Whatever happens, the studio is told a sentence."""
     try:
         return (yield from work)
-    except ReferenceError:
+    except (Trouble, ImpastoError):
+        raise
+    except ReferenceError:  # an object was deleted, or an undo came, between two turns
         raise Trouble(CHANGED) from None
+    except Exception:  # a fault of ours, or a Blender we do not know
+        logger.exception("texturing failed")
+        raise Trouble(BROKEN) from None
 
 
 def _selected() -> list[Any]:
-    return [thing for thing in bpy.context.view_layer.objects if thing.select_get()]
+    return list(bpy.context.view_layer.objects.selected)
 
 
 def _objects(document: str, ids: tuple[str, ...], some: bool = False) -> list[Any]:
@@ -263,6 +295,7 @@ def _camera(view: ViewWanted, longest_px: int) -> Camera:
     thing = identities.find(view.camera)
     if thing is None or thing.type != "CAMERA":
         raise Trouble(NO_CAMERA)
+    identities.keep_id(thing)  # it is named in what the panel said last
     size = fitted(size_of(context.scene), longest_px)
     return camera_of(context.scene, thing, context.evaluated_depsgraph_get(), *size)
 

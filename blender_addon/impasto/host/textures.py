@@ -5,6 +5,7 @@ themselves would stop the artist for a tenth of a second. Blender's rows begin a
 """
 
 from collections.abc import Generator
+from dataclasses import replace
 from typing import Any
 
 import bpy
@@ -16,7 +17,7 @@ from impasto_studio.workers import WorkerThread
 
 from .loop import Trouble
 
-__all__ = ["JOB", "Encoder", "image_of", "names", "picture_of", "show", "shown_first"]
+__all__ = ["JOB", "Encoder", "base_of", "image_of", "names", "picture_of", "show", "shown_first"]
 
 JOB = "impasto_job"  # on images and materials of ours: whose they are
 MAP = "impasto_map"  # on images that show a map
@@ -106,6 +107,17 @@ def picture_of(name: str, format: PixelFormat, size: tuple[int, int] | None = No
         found[start : start + BAND] = (rows * 255.0 + 0.5).clip(0, 255).astype(np.uint8)
         yield
     return Picture(width, height, format, found.tobytes())
+
+
+def base_of(name: str) -> Sliced:
+    """The texture as RGBA8. Where it is the artist's own, its alpha is not ours to read: all of it counts as
+    painted."""
+    picture = yield from picture_of(name, PixelFormat.RGBA8)
+    if JOB in bpy.data.images[name]:
+        return picture
+    pixels = bytearray(picture.pixels)
+    pixels[3::4] = b"\xff" * (len(pixels) // 4)
+    return replace(picture, pixels=bytes(pixels))
 
 
 def _read(name: str) -> Sliced:

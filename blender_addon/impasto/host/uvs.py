@@ -10,6 +10,7 @@ from typing import Any
 import bpy
 import numpy as np
 
+from .images import at_window
 from .loop import Trouble
 
 __all__ = ["LAYER", "corners", "covered", "fans", "layout_of", "new_layout", "usable"]
@@ -152,7 +153,7 @@ def _unwrapped(thing: Any) -> np.ndarray:
             "selected_objects": [twin],
             "selected_editable_objects": [twin],
         }
-        with bpy.context.temp_override(**around):
+        with at_window(), bpy.context.temp_override(**around):
             bpy.ops.object.mode_set(mode="EDIT")
             try:
                 with bpy.context.temp_override(edit_object=twin, **around):

@@ -1,9 +1,14 @@
 """Finished pictures compared and applied; previews kept."""
 
-import bpy
+from typing import Any
 
-from ..plugin import Side
+import bpy
+from impasto_studio.intent import ControlRow
+
+from ..host.loop import Trouble
+from ..plugin import Side, impasto
 from .base import ForJob, ForSide
+from .jobs import watch
 
 __all__ = ["CLASSES"]
 
@@ -73,7 +78,12 @@ class IMPASTO_OT_make_map(ForSide, bpy.types.Operator):
     kind: bpy.props.StringProperty(options={"SKIP_SAVE", "HIDDEN"})
 
     def do(self, side: Side) -> None:
-        side.make_map(self.kind)
+        """Studios make the map of a control row: there is one for a moment."""
+        rows = side.intent.controls
+        side.edit(controls=(*rows, ControlRow(self.kind)))
+        side.studio.make_map(len(rows))
+        side.edit(controls=rows)
+        watch()
 
 
 class IMPASTO_OT_pin_live(ForSide, bpy.types.Operator):
@@ -86,7 +96,36 @@ class IMPASTO_OT_pin_live(ForSide, bpy.types.Operator):
         side.studio.pin_live()
 
 
+class IMPASTO_OT_paint_mask(bpy.types.Operator):
+    """Show the image's mask to paint on it with Blender's brushes, or the image again"""
+
+    bl_idname = "impasto.paint_mask"
+    bl_label = "Paint Mask"
+    bl_options = {"REGISTER"}
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        space = context.space_data
+        return impasto() is not None and space is not None and space.type == "IMAGE_EDITOR"
+
+    def execute(self, context: Any) -> set[str]:
+        it, space = impasto(), context.space_data
+        assert it is not None  # see `poll`
+        owner = it.image_host.masks.owner(space.image) if space.image is not None else None
+        if owner is not None:
+            space.image = owner
+            return {"FINISHED"}
+        try:
+            it.image_host.make_mask()
+        except Trouble as trouble:
+            self.report({"ERROR"}, str(trouble))
+            return {"CANCELLED"}
+        space.ui_mode = "PAINT"
+        return {"FINISHED"}
+
+
 CLASSES = (
+    IMPASTO_OT_paint_mask,
     IMPASTO_OT_show_take,
     IMPASTO_OT_step_take,
     IMPASTO_OT_apply_take,

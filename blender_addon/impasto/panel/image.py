@@ -5,13 +5,12 @@ from typing import Any
 import bpy
 from impasto_studio.texts import tr
 
+from ..plugin import impasto
 from .base import InImageEditor
 from .parts import button, jobs, model_and_steps, notice, ready, seed, wide_prompt, words
 from .takes import history, takes
 
 __all__ = ["CLASSES"]
-
-HINTS = {"fill": "Describe what goes there", "refine": "Describe the image", "upscale": "Describe the image"}
 
 
 class IMPASTO_PT_image(InImageEditor, bpy.types.Panel):
@@ -39,16 +38,32 @@ class IMPASTO_PT_image(InImageEditor, bpy.types.Panel):
             layout.prop(fields, "selection")
             if fields.selection == "BOX":
                 layout.prop(fields, "box")
+            elif fields.selection == "PAINTED":
+                _mask(layout, context)
             layout.prop(fields, f"{mode}_strength", slider=True)
             layout.prop(fields, "takes")
         seed(layout, fields)
         layout.prop(fields, "seamless")
         row = layout.column()
-        row.enabled = view.can_start
+        trouble = _trouble()
+        row.enabled = view.can_start and not trouble
         button(row, "impasto.paint_image", view.start, "BRUSH_DATA", large=True, side="image")
-        if view.why_not:
-            words(layout, context, view.why_not, quiet=True)
+        if trouble or view.why_not:
+            words(layout, context, trouble or view.why_not, quiet=True)
         jobs(layout, context, "image", view.jobs)
+
+
+def _trouble() -> str:
+    """Why the image that is shown cannot be painted on."""
+    it = impasto()
+    return it.image_host.trouble() if it is not None else ""
+
+
+def _mask(layout: Any, context: Any) -> None:
+    it, image = impasto(), context.space_data.image
+    shown = it is not None and image is not None and it.image_host.masks.owner(image) is not None
+    text = tr("Show the Image") if shown else tr("Paint a Mask")
+    button(layout, "impasto.paint_mask", text, "IMAGE_DATA" if shown else "BRUSH_DATA")
 
 
 class _Under(InImageEditor):

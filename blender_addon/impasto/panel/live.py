@@ -7,7 +7,7 @@ from impasto_studio.texts import tr
 from impasto_studio.view import LiveView
 
 from .base import InView3D
-from .parts import button, height_of, words
+from .parts import button, words
 from .pictures import icon_of
 
 __all__ = ["CLASSES"]
@@ -33,6 +33,7 @@ class IMPASTO_PT_live(InView3D, bpy.types.Panel):
         layout.use_property_decorate = False
         switch = tr("Stop Following") if live.on else tr("Go Live")
         row = layout.row(align=True)
+        row.use_property_split = False
         row.scale_y = 1.5
         row.prop(
             fields, "live", text=switch, icon="PAUSE" if live.on else "PLAY", toggle=True, translate=False
@@ -47,7 +48,7 @@ class IMPASTO_PT_live(InView3D, bpy.types.Panel):
 
 def _preview(layout: Any, context: Any, live: LiveView) -> None:
     if live.picture is not None:
-        layout.template_icon(icon_value=icon_of("live", live.picture), scale=height_of(live.picture, SCALE))
+        layout.template_icon(icon_value=icon_of("live", live.picture), scale=SCALE)
     if live.sentence:
         words(layout, context, live.sentence, icon="ERROR" if live.state == "stopped" else "NONE", quiet=True)
     row = layout.row()

@@ -4,7 +4,6 @@ from typing import Any
 
 import blf
 import bpy
-from impasto_studio.host import Picture
 from impasto_studio.texts import tr
 from impasto_studio.view import JobView, LinkView
 
@@ -12,7 +11,6 @@ from .pictures import icon_of
 
 __all__ = [
     "button",
-    "height_of",
     "jobs",
     "model_and_steps",
     "notice",
@@ -24,7 +22,7 @@ __all__ = [
 
 MARGINS_PX = 52  # of a panel, left and right, at a resolution scale of 1
 ICON_PX = 20
-TAKE_SCALE = 4.5  # of a thumbnail, in the height of a button
+PREVIEW_SCALE = 6.0  # of a picture that grows, in the height of a button
 
 
 def words(layout: Any, context: Any, sentence: str, icon: str = "NONE", quiet: bool = False) -> None:
@@ -134,31 +132,18 @@ def _painting(box: Any, context: Any, side: str, job: JobView, first: bool) -> N
     head.label(text=job.title or tr("(no prompt)"), translate=False)
     cancel = head.operator("impasto.cancel", text="", icon="X", emboss=False)
     cancel.side, cancel.job = side, job.job
+    said = [_stage(job), remaining(job.remaining_s)]
     if first:
-        _bar(box, context, side, job)
-    else:
-        box.label(text=_stage(job), translate=False)
-    left = remaining(job.remaining_s)
-    if left:
-        row = box.row()
-        row.active = False
-        row.label(text=left, translate=False)
+        if bpy.app.version >= (4, 0, 0):
+            box.progress(factor=max(0.0, job.done), type="BAR", text=said.pop(0), translate=False)
+        else:
+            row = box.row()
+            row.use_property_split = False
+            row.prop(getattr(context.window_manager.impasto, side), "done", text="", slider=True)
+    if any(said):
+        words(box, context, " · ".join(filter(None, said)), quiet=True)
     if job.preview is not None:
-        box.template_icon(
-            icon_value=icon_of(f"job {job.job}", job.preview), scale=height_of(job.preview, 7.0)
-        )
-
-
-def height_of(picture: Picture, most: float) -> float:
-    """Of an icon that is as wide as the panel, or as high as `most` buttons."""
-    return max(1.0, most * min(1.0, picture.height / picture.width))
-
-
-def _bar(box: Any, context: Any, side: str, job: JobView) -> None:
-    if bpy.app.version >= (4, 0, 0):
-        box.progress(factor=max(0.0, job.done), type="BAR", text=_stage(job), translate=False)
-    else:
-        box.prop(getattr(context.window_manager.impasto, side), "done", text=_stage(job), slider=True)
+        box.template_icon(icon_value=icon_of(f"job {job.job}", job.preview), scale=PREVIEW_SCALE)
 
 
 def _failed(box: Any, context: Any, side: str, job: JobView) -> None:

@@ -5,33 +5,39 @@ from typing import Any
 from impasto_studio.texts import tr
 from impasto_studio.view import TakeView, View
 
-from .parts import button, height_of
+from .parts import button
 from .pictures import icon_of
 
 __all__ = ["history", "takes"]
 
-LARGE, SMALL = 9.0, 3.6  # heights of thumbnails, in that of a button
+LARGE, SMALL = 8.0, 3.6  # heights of thumbnails, in that of a button
+IN_A_ROW = 3
 MOST = 24  # of the history, shown at once
 
 
 def takes(layout: Any, side: str, view: View) -> None:
-    """Compares and applies."""
+    """Compares and applies. The take that is looked at lies over the editor, if that is possible."""
     shown = view.takes[view.shown] if 0 <= view.shown < len(view.takes) else None
-    if shown is not None:
+    expected = max(view.expected, len(view.takes))
+    if shown is not None and (expected == 1 or not view.on_canvas):
         _thumbnail(layout, shown, LARGE, "large")
-    if max(view.expected, len(view.takes)) > 1:
-        row = layout.row(align=True)
-        _step(row, side, -1)
-        for take in view.takes:
-            called = row.operator(
-                "impasto.show_take", text=str(take.index + 1), depress=take is shown, translate=False
+    if expected > 1:
+        grid = layout.grid_flow(
+            row_major=True, columns=min(IN_A_ROW, expected), even_columns=True, align=True
+        )
+        for number in range(expected):
+            cell = grid.column(align=True)
+            take = view.takes[number] if number < len(view.takes) else None
+            cell.enabled = take is not None
+            _thumbnail(cell, take, SMALL, "small")
+            called = cell.operator(
+                "impasto.show_take",
+                text=str(number + 1),
+                depress=take is not None and take is shown,
+                translate=False,
             )
-            called.side, called.job, called.index = side, take.job, take.index
-        for number in range(len(view.takes), view.expected):
-            waiting = row.row(align=True)
-            waiting.enabled = False
-            waiting.operator("impasto.show_take", text=str(number + 1), translate=False)
-        _step(row, side, 1)
+            if take is not None:
+                called.side, called.job, called.index = side, take.job, take.index
     row = layout.row(align=True)
     row.enabled = shown is not None
     button(
@@ -50,16 +56,11 @@ def history(layout: Any, side: str, view: View) -> None:
         called.side, called.job, called.index = side, take.job, take.index
 
 
-def _thumbnail(layout: Any, take: TakeView, scale: float, place: str) -> None:
-    if take.thumbnail is None:
+def _thumbnail(layout: Any, take: TakeView | None, scale: float, place: str) -> None:
+    if take is None or take.thumbnail is None:
         row = layout.row()
         row.scale_y = scale
         row.label(text="", icon="SORTTIME")
     else:
         icon = icon_of(f"{place} {take.job} {take.index}", take.thumbnail)
-        layout.template_icon(icon_value=icon, scale=height_of(take.thumbnail, scale))
-
-
-def _step(row: Any, side: str, by: int) -> None:
-    called = row.operator("impasto.step_take", text="", icon="TRIA_RIGHT" if by > 0 else "TRIA_LEFT")
-    called.side, called.by = side, by
+        layout.template_icon(icon_value=icon, scale=scale)

@@ -84,7 +84,7 @@ class TextureWork(BaseWork):
         return {
             "capturing": tr("Reading the scene"),
             "encoding": tr("Looking from all sides"),
-            "compositing": tr("Making the textures"),
+            "compositing": tr("Working on the textures"),
         }
 
 

@@ -134,10 +134,18 @@ class Painting:
         return self._sample(plan.run, held, seed, arguments, hints, plan.total, noise)
 
     def from_noise_together(
-        self, size: tuple[int, int], seed: int, together: Together, hints: Sequence[Hint] = ()
+        self,
+        size: tuple[int, int],
+        seed: int,
+        noise: torch.Tensor,
+        together: Together,
+        hints: Sequence[Hint] = (),
     ) -> torch.Tensor:
-        """As `from_noise`: latents (B, C, h, w) of all pictures. The hints' images have B rows."""
-        arguments = {"width": size[0], "height": size[1]}
+        """As `from_noise`: latents (B, C, h, w) of all pictures, which start from `noise`. The hints' images
+        have B rows.
+        """
+        latents = noise.to(loading.working_dtype(self.model.device))
+        arguments = {"width": size[0], "height": size[1], "latents": latents}
         return self._sample(self.steps, None, seed, arguments, hints, together=together)
 
     def from_pictures_together(
@@ -145,13 +153,14 @@ class Painting:
         latents: torch.Tensor,
         strength: float,
         seed: int,
+        noise: torch.Tensor,
         together: Together,
         hints: Sequence[Hint] = (),
     ) -> torch.Tensor:
         """As `from_picture`, of B pictures."""
         plan = self.plan(strength)
         arguments = {"image": latents, "strength": plan.strength}
-        return self._sample(plan.run, None, seed, arguments, hints, plan.total, together=together)
+        return self._sample(plan.run, None, seed, arguments, hints, plan.total, noise, together)
 
     def decode(self, latents: torch.Tensor) -> FloatArray:
         """(h, w, 3) float32 0..1. Raises `BadModel` when the model's numbers left the range of its dtype."""

@@ -24,6 +24,7 @@ from impasto_server.engine.memory import Tier
 from impasto_server.engine.painting import Painting
 from impasto_server.engine.resolving import check_numbers
 from impasto_server.engine.texture_scene import placed, scene_of, view_of
+from impasto_server.engine.texture_together import Ensemble
 from impasto_server.engine.texture_views import GROUND, ViewPainter
 from impasto_server.models.control_kinds import DEPTH
 from impasto_server.models.folder import ModelFolder
@@ -119,14 +120,15 @@ class TextureJob:
         detailed = [painter.planned(self._size(number)) - painting.steps for number in numbers]
         run = painting.plan(self.request.strength if bases else 1.0).run
         painting.steps_planned = len(numbers) * run + sum(detailed)
-        first = painter.together(numbers, prompts, bases)
+        ensemble = Ensemble(painter)
+        first = ensemble.paint(numbers, prompts, bases)
         self._report(painting)
         for number, picture in zip(numbers, first, strict=True):
             self._atelier.give(number, picture)
             painting.gate.check()
         for number, prompt, picture, steps in zip(numbers, prompts, first, detailed, strict=True):
             done = painting.steps_done
-            finer = painter.detailed(number, prompt) if steps else None
+            finer = ensemble.detailed(number, prompt) if steps else None
             painting.steps_done = done + steps
             if finer is not None:
                 self._atelier.give(number, finer)

@@ -1,25 +1,16 @@
-"""How the pictures of a texture job's views are painted, one after the other or all at once.
+"""How the views of a texture job are painted one after the other: each goes on from what those before have painted.
 
-In turn: a view goes on from what those before have painted. What they have seen badly is refined, from half
-of the steps on; what nobody has seen is painted from the first step; the rest is shown to the model and kept.
+What they have seen badly is refined, from half of the steps on; what nobody has seen is painted from the first
+step; the rest is shown to the model and kept.
 
-Together (SyncMVD, Liu et al. 2023): for the first part of the steps, each step's clean estimate of every view
-is laid onto the surface, blended there, and read back into all of them, so that they agree on what is where;
-the last steps, which draw detail, are each view's own. The pipeline is called once with all views as its
-batch, but its modules compute them one by one (`piecewise.py`). So the activations, which is what a batch of
-pictures needs memory for, are those of a single picture. What is held for all B views is their latents, a few
-hundred KiB, and, for the length of a step, what the ControlNet adds to the UNet's layers: about 16 MiB a view
-and guidance branch at 512 px in half precision, 64 MiB at 1024 px of SDXL: 1 GiB for eight views of it. Where
-that is too much, the views are painted in turn.
-
-Only pixels that show a target count, and only their cells are shown something known: the ground around is
-neutral gray where a picture is started from, and whatever the model paints there is thrown away.
+Only pixels that show a target count: the ground around is neutral gray where a picture is started from, and
+whatever the model paints there is thrown away.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -35,7 +26,7 @@ from impasto_server.compositing.raster import FloatArray
 from impasto_server.compositing.resample import resize
 from impasto_server.engine.control_images import Guides, control_image
 from impasto_server.engine.generate import HIRES_STRENGTH
-from impasto_server.engine.painting import Painting, Together
+from impasto_server.engine.painting import Painting
 from impasto_server.families import Hint
 from impasto_server.models.control_kinds import DEPTH
 from impasto_server.texturing.atelier import Atelier
@@ -44,12 +35,6 @@ from impasto_server.texturing.trimap import KEEP, REFINE
 __all__ = ["GROUND", "ViewPainter"]
 
 GROUND = 0.5  # gray around the objects
-# Share of the steps in which views are told of each other, and the exponent that the cosine then reaches from
-# 0: at first all views that see a point have a say, at last the one that sees it best. ControlNet strengths
-# over the steps likewise.
-_AGREEING = 0.7
-_SHARPEST = 6.0
-_DEPTH_RAMP = (0.7, 0.8, 0.9)
 # A texel that a view sees much better than those before is painted again in this share of the steps.
 _REFINED = 0.5
 
@@ -72,7 +57,7 @@ class ViewPainter:
 
     def planned(self, size: tuple[int, int]) -> int:
         """Denoising steps of a view of that (width, height), at most."""
-        plan = self._plan(Box(0, 0, *size), size)
+        plan = self.plan(Box(0, 0, *size), size)
         second = self.painting.plan(HIRES_STRENGTH).run if plan.hires_working else 0
         return self.painting.steps + second
 
@@ -92,10 +77,10 @@ class ViewPainter:
             return shown, False
         self.painting.prompt = prompt
         size = surface.shape[1], surface.shape[0]
-        plan = self._plan(_box_of(free), size)
-        self.painting.guides = self._guides([number])
+        plan = self.plan(_box_of(free), size)
+        self.painting.guides = self.guides(number)
         check()
-        seed = self._seed(number)
+        seed = self.seed_of(number)
         picture, content = self._repainted(plan, shown, release, bool(known[surface].any()), seed)
         made = shown.copy()
         made[plan.context.slices] = np.clip(paste(picture, plan.context, content, plan.context), 0.0, 1.0)
@@ -160,135 +145,22 @@ class ViewPainter:
         cells = release_mask(share, painting.model.source.family.latent_factor) / np.float32(strength)
         return painting.from_picture(latents, strength, seed, lambda steps: levelled(cells, steps), hints)
 
-    # ── together ─────────────────────────────────────────────────────────────────────────────────────────
-
-    def together(self, numbers: Sequence[int], prompts: Sequence[str], bases: bool) -> list[FloatArray]:
-        """The pictures (H, W, 3) 0..1 of these views. `bases`: they start from textures that are there.
-        Raises `OutOfMemory`.
-        """
-        painting, check = self.painting, self.painting.gate.check
-        plans = []
-        for number in numbers:
-            check()
-            surface = self.atelier.silhouette(number)
-            plans.append(self._whole((surface.shape[1], surface.shape[0])))
-        working = max(plan.working[0] for plan in plans), max(plan.working[1] for plan in plans)
-        plans = [replace(plan, working=working) for plan in plans]
-        strength = self.strength if bases else 1.0
-        steps = painting.plan(strength).run
-        hints = self._ramped(self._batched(numbers, plans), steps)
-        agreed = Together(prompts, self._agreement(numbers, plans, steps))
-        if not bases or strength == 1.0:
-            latents = painting.from_noise_together(working, self.seed, agreed, hints)
-        else:
-            starts = [self._start(number, plan) for number, plan in zip(numbers, plans, strict=True)]
-            latents = painting.from_pictures_together(torch.cat(starts), strength, self.seed, agreed, hints)
-        made = []
-        for row, plan in enumerate(plans):
-            picture = painting.decode(latents[row : row + 1])
-            made.append(np.clip(paste(picture, plan.context, plan.content, plan.context), 0.0, 1.0))
-        return made
-
-    def detailed(self, number: int, prompt: str) -> FloatArray | None:
-        """A view that was painted together with the others, once more at a larger size, from what all of them
-        have put on the surface. None where that would add nothing, or there is too little memory.
-        """
-        painting = self.painting
-        painting.gate.check()
-        surface = self.atelier.silhouette(number)
-        size = surface.shape[1], surface.shape[0]
-        plan = self._plan(Box(0, 0, *size), size)
-        if plan.hires_content is None or plan.hires_working is None:
-            return None
-        shown, _ = self.atelier.shown(number)
-        painting.gate.check()
-        shown = np.where(surface[:, :, None], shown, np.float32(GROUND))
-        painting.prompt, painting.guides = prompt, self._guides([number])
-        try:
-            start = painting.encode(crop(shown, plan.context, plan.hires_content, plan.hires_working, GROUND))
-            hints = painting.guides.second(plan)
-            picture = painting.decode(
-                painting.from_picture(start, HIRES_STRENGTH, self._seed(number), hints=hints)
-            )
-        except OutOfMemory:
-            painting.gate.report("saving memory", painting.steps_done, painting.steps_planned)
-            return None
-        return np.clip(paste(picture, plan.context, plan.hires_content, plan.context), 0.0, 1.0)
-
-    def _start(self, number: int, plan: CropPlan) -> torch.Tensor:
-        surface = self.atelier.silhouette(number)
-        shown, _ = self.atelier.shown(number)
-        shown = np.where(surface[:, :, None], shown, np.float32(GROUND))
-        return self.painting.encode(crop(shown, plan.context, plan.content, plan.working, GROUND))
-
-    def _agreement(
-        self, numbers: Sequence[int], plans: Sequence[CropPlan], steps: int
-    ) -> Callable[[int, torch.Tensor], torch.Tensor | None]:
-        factor = self.painting.model.source.family.latent_factor
-        sizes = [(plan.content[1] // factor, plan.content[0] // factor) for plan in plans]
-        agreeing = round(_AGREEING * steps)
-
-        def agree(step: int, expected: torch.Tensor) -> torch.Tensor | None:
-            if step >= agreeing:
-                return None
-            self.painting.gate.check()
-            cells = expected.detach().to("cpu", torch.float32).permute(0, 2, 3, 1).numpy()
-            views = [np.ascontiguousarray(one[:h, :w]) for one, (h, w) in zip(cells, sizes, strict=True)]
-            sharpness = _SHARPEST * step / max(agreeing - 1, 1)
-            made = expected.clone()
-            for row, one in enumerate(self.atelier.agree(views, sharpness, numbers)):
-                h, w = sizes[row]
-                made[row, :, :h, :w] = torch.from_numpy(one).permute(2, 0, 1).to(made)
-            return made
-
-        return agree
-
-    def _ramped(self, hints: Sequence[Hint], steps: int) -> list[Hint]:
-        """Each net as several at rising strengths, one after the other: a pipeline has one for all steps."""
-        edges = [round(steps * third / len(_DEPTH_RAMP)) / steps for third in range(len(_DEPTH_RAMP) + 1)]
-        return [
-            replace(hint, strength=hint.strength * share, start=start, end=end)
-            for hint in hints
-            for share, start, end in zip(_DEPTH_RAMP, edges, edges[1:], strict=False)
-            if start < end
-        ]
-
-    def _batched(self, numbers: Sequence[int], plans: Sequence[CropPlan]) -> list[Hint]:
-        """One hint for all views, its image (B, 3, H, W)."""
-        each = []
-        for number, plan in zip(numbers, plans, strict=True):
-            self.painting.gate.check()
-            each.append(self._guides([number]).first(plan))
-        return [
-            replace(hints[0], image=torch.cat([hint.image for hint in hints]))
-            for hints in zip(*each, strict=True)
-        ]
-
-    # ── both ─────────────────────────────────────────────────────────────────────────────────────────────
-
-    def _seed(self, number: int) -> int:
+    def seed_of(self, number: int) -> int:
         """Of a view: with the same noise, every side of an object would become its front."""
         return (self.seed + number) % 2**63
 
-    def _guides(self, numbers: Sequence[int]) -> Guides:
+    def guides(self, number: int) -> Guides:
+        """Depth, where the job has a ControlNet for it."""
         nets = self.painting.adaptation.modules
         if not nets:
             return Guides()
-        (number,) = numbers
         depth = np.rint(self.atelier.depth(number) * 65535.0).astype(np.uint16)
         return Guides([Control(DEPTH, strength=self.depth)], [control_image(DEPTH, depth)], nets)
 
-    def _plan(self, bounds: Box, size: tuple[int, int]) -> CropPlan:
+    def plan(self, bounds: Box, size: tuple[int, int]) -> CropPlan:
+        """Working sizes for a part of a view of that (width, height)."""
         source = self.painting.model.source
         return plan_crop(bounds, size, native=source.info.native_px, strength=1.0, grid=source.family.grid)
-
-    def _whole(self, size: tuple[int, int]) -> CropPlan:
-        """As `_plan`, of the whole view, its content a whole number of latent cells."""
-        plan = self._plan(Box(0, 0, *size), size)
-        grid = self.painting.model.source.family.grid
-        wide, high = (max(round(side / grid), 1) * grid for side in plan.content)
-        content, working = (wide, high), (max(wide, plan.working[0]), max(high, plan.working[1]))
-        return replace(plan, context=Box(0, 0, *size), content=content, working=working)
 
 
 def _box_of(mask: Mask) -> Box:

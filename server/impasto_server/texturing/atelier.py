@@ -23,6 +23,7 @@ from impasto_server.texturing.sight import (
     facing,
     look,
     render_buffers,
+    silhouette_distance,
 )
 from impasto_server.texturing.surface import Surface
 from impasto_server.texturing.trimap import freedom, trimap
@@ -83,6 +84,7 @@ class Atelier:
         self._bases = [target.base for target in targets]
         self._views: list[View] = []
         self._buffers: dict[int, Buffers] = {}
+        self._depths: dict[int, tuple[FloatArray, FloatArray]] = {}
         self._sights: dict[int, Sight] = {}
         self._agreement: tuple[object, Agreement] | None = None
         self._small: Surface | None = None
@@ -114,13 +116,28 @@ class Atelier:
         triangles = self._geometry(number).triangles
         return (triangles >= 0) & (triangles < self._surface.painted_triangles)
 
+    def places(self, number: int, width: int, height: int) -> FloatArray:
+        """(height, width, 3) of the targets' surface at the pixels of a copy of the view of that size; not
+        finite where none is seen.
+        """
+        view = self._views[number].resized(width, height)
+        buffers = render_buffers(self._surface.rays, view, box_of(view, self.points))
+        seen = (buffers.triangles >= 0) & (buffers.triangles < self._surface.painted_triangles)
+        scene = self._surface.scene
+        corners = scene.positions[scene.triangles[buffers.triangles[seen]]]
+        found = np.full((height, width, 3), np.inf, np.float32)
+        found[seen] = np.einsum("nc,ncd->nd", buffers.weights[seen], corners)
+        return found
+
     def shown(self, number: int) -> tuple[FloatArray, Mask]:
         """(H, W, 3) the textures as far as they are painted, and filled from there, seen from the view, 0
         beside them; and (H, W) where it shows colours that were painted.
         """
         coat = self._current()
         reader = self._surface.reader(self._geometry(number))
-        colours = np.concatenate(self._filled(coat))
+        asked = np.zeros(len(self._surface), bool)
+        asked[reader.texels] = True
+        colours = np.concatenate(self._filled(coat, asked))
         known = reader.picture(coat.known.astype(np.float32)) > _WHOLE
         return reader.picture(colours), known
 
@@ -201,13 +218,14 @@ class Atelier:
                 self._now = painted_over(self._coat, list(self._batch.values()), self._surface)
         return self._now
 
-    def _filled(self, coat: Coat) -> list[FloatArray]:
-        """(N, 3) of each target, holes filled."""
+    def _filled(self, coat: Coat, asked: Mask | None = None) -> list[FloatArray]:
+        """(N, 3) of each target, holes filled; of all targets' texels only where they are `asked` for."""
         made, check = [], self._surface.rays.check
         for number, (table, base) in enumerate(zip(self._surface.tables, self._bases, strict=True)):
             part = self._surface.of_table(number)
-            check()
-            made.append(filled(table, coat.colours[part], coat.known[part], coat.painted[part], base))
+            where = None if asked is None else asked[part]
+            colours, known, painted = coat.colours[part], coat.known[part], coat.painted[part]
+            made.append(filled(table, colours, known, painted, base, where, check))
         return made
 
     def _geometry(self, number: int) -> Buffers:
@@ -223,13 +241,22 @@ class Atelier:
 
     def _seen(self, surface: Surface, number: int) -> Sight:
         view = self._views[number]
-        if number in self._buffers:
-            depth = self._buffers[number].depth
-        else:
-            depth = depth_buffer(surface.rays, view, box_of(view, self.points))
         front = facing(view, surface.scene, surface.triangle_normals)
         (among,) = np.nonzero(front[surface.triangles])
-        return look(surface.rays, view, depth, surface.positions, surface.faces, among.astype(np.int32))
+        return look(
+            surface.rays, view, *self._depth(number), surface.positions, surface.faces, among.astype(np.int32)
+        )
+
+    def _depth(self, number: int) -> tuple[FloatArray, FloatArray]:
+        """(H, W) twice: the view's depth, and how far its silhouettes are."""
+        if number not in self._depths:
+            view = self._views[number]
+            if number in self._buffers:
+                depth = self._buffers[number].depth
+            else:
+                depth = depth_buffer(self._surface.rays, view, box_of(view, self.points))
+            self._depths[number] = depth, silhouette_distance(depth)
+        return self._depths[number]
 
     def _cosines(self, number: int) -> FloatArray:
         """(H, W) of the view's rays and the faces they meet."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -22,18 +24,25 @@ _PADDED = 2  # texels around a chart that are its own even where a base is paint
 
 
 def filled(
-    table: TexelTable, colours: FloatArray, known: Mask, painted: Mask, base: Bytes | None
+    table: TexelTable,
+    colours: FloatArray,
+    known: Mask,
+    painted: Mask,
+    base: Bytes | None,
+    asked: Mask | None,
+    check: Callable[[], None],
 ) -> FloatArray:
     """(N, 3) colours with those not `known` filled in from the surface around them. Holes that the `base` has
-    filled already stay as they are where none of their surroundings is `painted` by a view.
+    filled already stay as they are where none of their surroundings is `painted` by a view. `asked`, `check`:
+    see `fill_holes`.
     """
     if not known.any():
         had = np.zeros(len(table), bool) if base is None else base[table.rows, table.columns, 3] > 0
         return np.where(had[:, None], colours, np.float32(NOBODY))
+    values = colours if base is None else np.concatenate([colours, painted[:, None].astype(np.float32)], 1)
+    found = fill_holes(table.positions, table.normals, values, known, asked=asked, check=check)
     if base is None:
-        return fill_holes(table.positions, table.normals, colours, known)
-    news = np.concatenate([colours, painted[:, None].astype(np.float32)], 1)
-    found = fill_holes(table.positions, table.normals, news, known)
+        return found
     share = np.where(found[:, 3:] < _TRACE, np.float32(0.0), found[:, 3:])
     had = base[table.rows, table.columns, 3] == FILLED
     return np.where((had & ~known)[:, None], colours + (found[:, :3] - colours) * share, found[:, :3])

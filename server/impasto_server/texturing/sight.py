@@ -28,7 +28,7 @@ GRAZING = float(np.cos(np.radians(75.0)))  # cosine below which a surface is too
 # miss it by. A surface that grazes another is not told apart below it.
 _CLEAR = 2e-5
 _RIM_PX = 1.0  # from a silhouette, within which a pixel shows more than one surface
-_SAME = 0.03  # share of the distance by which a surface changes from a pixel to the next, at most
+_SAME_PX = 3.0  # by which a curved surface is off the plane of a face of it, one pixel away
 _AT_ONCE = 1 << 18  # points
 _REACH_PX = 16.0  # margins are not counted further
 
@@ -53,7 +53,7 @@ class Sight:
 
     texels: (M,) int32, rising. pixels: (M, 2) float32 (x, y), for cv2.remap less a half. cosine: (M,) float32
     between the face and the ray, 1 head-on. footprint: (M,) float32, pixels per square unit of surface.
-    margin: (M,) float32 px to the nearest silhouette of the picture, at most 16.
+    margin: (M,) float32 px to the nearest silhouette or to the picture's frame, 0.5 to 16.
     """
 
     texels: npt.NDArray[np.int32]
@@ -61,6 +61,9 @@ class Sight:
     cosine: FloatArray
     footprint: FloatArray
     margin: FloatArray
+
+
+_PARTS = ("texels", "pixels", "cosine", "footprint", "margin")
 
 
 def box_of(view: View, points: Points, around_px: int = 2) -> Box:
@@ -109,26 +112,21 @@ def look(
     rays: Rays,
     view: View,
     depth: FloatArray,
+    margins: FloatArray,
     points: Points,
     normals: Points,
     among: npt.NDArray[np.int32] | None = None,
     least: float = GRAZING,
 ) -> Sight:
-    """See `Sight`. `points` (N, 3) with the normals (N, 3) of their faces. `depth`: (H, W) of the view's
-    `depth_buffer`. `among`: only these points are looked at.
+    """See `Sight`. `points` (N, 3) with the normals (N, 3) of their faces. `depth`, `margins`: (H, W) of the
+    view's `depth_buffer` and its `silhouette_distance`. `among`: only these points are looked at.
     """
     among = np.arange(len(points), dtype=np.int32) if among is None else among
-    margins = silhouette_distance(depth)
     parts = [
         _look(rays, view, depth, margins, points, normals, among[start : start + _AT_ONCE], least)
         for start in range(0, max(len(among), 1), _AT_ONCE)
     ]
-    return Sight(
-        *(
-            np.concatenate([getattr(part, name) for part in parts])
-            for name in ("texels", "pixels", "cosine", "footprint", "margin")
-        )
-    )
+    return Sight(*(np.concatenate([getattr(part, name) for part in parts]) for name in _PARTS))
 
 
 def _look(
@@ -157,41 +155,51 @@ def _look(
         origins = np.broadcast_to(view.position.astype(np.float32), points.shape)
         ways = points - origins
     (free,) = np.nonzero(rays.distances(origins, ways) >= 1.0 - _CLEAR)
-    pixels, away, cosine = pixels[free], away[free], cosine[free]
-    scale = np.float32(view.pixels_per_unit**2)
-    if view.orthographic:
-        density = np.full(len(free), scale, np.float32)
-    else:
+    points, pixels, cosine = points[free], pixels[free], cosine[free]
+    density = np.full(len(free), view.pixels_per_unit**2, np.float32)
+    if not view.orthographic:
         ways = ways[free]
-        density = scale / np.maximum(np.einsum("nd,nd->n", ways, ways), 1e-12)
+        density /= np.maximum(np.einsum("nd,nd->n", ways, ways), 1e-12)
     columns, rows = pixels[:, 0].astype(np.int32), pixels[:, 1].astype(np.int32)
     margin = margins[rows, columns]
     (rim,) = np.nonzero(margin <= _RIM_PX)
-    inner = _beside_silhouette(pixels[rim], away[rim], depth, margins)
+    inner, found = _beside_silhouette(
+        view, pixels[rim], points[rim], normals[asked[free[rim]]], depth, margins
+    )
     pixels[rim] = inner + np.float32(0.5)
     margin[rim] = np.maximum(margins[inner[:, 1], inner[:, 0]] - _RIM_PX, 0.5)
-    return Sight(texels[asked[free]], pixels, cosine, density * cosine, margin)
+    size = np.array([view.width, view.height], np.float32)
+    frame = np.minimum(pixels, size - pixels).min(axis=1)
+    margin = np.minimum(margin, np.maximum(frame, 0.5))
+    good = np.ones(len(free), bool)
+    good[rim[~found]] = False
+    sight = Sight(texels[asked[free]], pixels, cosine, density * cosine, margin)
+    return sight if found.all() else Sight(*(getattr(sight, name)[good] for name in _PARTS))
 
 
 def _beside_silhouette(
-    pixels: FloatArray, away: FloatArray, depth: FloatArray, margins: FloatArray
-) -> npt.NDArray[np.int32]:
-    """(N, 2) columns and rows of the pixels that show the surface of points at `pixels` (N, 2), `away` (N,)
-    from the camera, which are next to a silhouette: not their own, in which what is behind has its share,
-    but the one beside it that is furthest in.
+    view: View, pixels: FloatArray, points: Points, normals: Points, depth: FloatArray, margins: FloatArray
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.bool_]]:
+    """Columns and rows (N, 2) of pixels to take colours from, for points at `pixels` (N, 2) that are next to
+    a silhouette: not their own, in which what is behind has its share, but the one beside it that shows the
+    plane of their face and is furthest in. And for which points (N,) there is one.
     """
-    height, width = depth.shape
     own = pixels.astype(np.int32)
     best, score = own.copy(), np.full(len(own), -1.0, np.float32)
     for down in (0, -1, 1):
         for right in (0, -1, 1):
-            column = np.clip(own[:, 0] + right, 0, width - 1)
-            row = np.clip(own[:, 1] + down, 0, height - 1)
-            same = np.abs(depth[row, column] - away) <= _SAME * away
-            better = same & (margins[row, column] > score)
+            column = np.clip(own[:, 0] + right, 0, view.width - 1)
+            row = np.clip(own[:, 1] + down, 0, view.height - 1)
+            origins, ways = view.rays_through(np.stack([column, row], 1).astype(np.float32) + 0.5)
+            slope = np.einsum("nd,nd->n", ways, normals)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                wanted = np.einsum("nd,nd->n", points - origins, normals) / slope
+            pixel = (wanted if not view.orthographic else 1.0) / view.pixels_per_unit
+            better = np.abs(depth[row, column] - wanted) <= _SAME_PX * pixel
+            better &= margins[row, column] > score
             best[better, 0], best[better, 1] = column[better], row[better]
             score[better] = margins[row, column][better]
-    return best
+    return best, score >= 0.0
 
 
 def silhouette_distance(depth: FloatArray, reach_px: float = _REACH_PX) -> FloatArray:

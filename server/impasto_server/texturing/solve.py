@@ -1,9 +1,9 @@
 """One gain and one offset per view and channel, found where views overlap: so that what one painted a little
 brighter or warmer than its neighbour does not show as a patch (as Brown and Lowe 2007 do for panoramas).
 
-Views share few details: between the same bricks painted twice a regression finds little correlation, and would
-take the contrast of what it cannot explain. So spreads and means are compared instead, each as far as the two
-paintings are alike.
+Views share few details: between the same bricks painted twice a regression finds little correlation, and
+would take the contrast of what it cannot explain. So spreads and means are compared instead, each as far as
+the two paintings are alike.
 """
 
 from __future__ import annotations

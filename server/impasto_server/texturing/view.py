@@ -97,17 +97,24 @@ class View:
         is its depth.
         """
         left, top, right, bottom = box or (0, 0, self.width, self.height)
-        x = (np.arange(left, right) + 0.5) * (2.0 / self.width) - 1.0
-        y = 1.0 - (np.arange(top, bottom) + 0.5) * (2.0 / self.height)
+        x, y = np.arange(left, right) + 0.5, np.arange(top, bottom) + 0.5
         middle, wide, high = self.corners
-        fan = (middle + y[:, None] * high).astype(np.float32)[:, None] + (x[:, None] * wide).astype(
-            np.float32
-        )
-        fan = fan.reshape(-1, 3)
+        across = (x * (2.0 / self.width) - 1.0)[:, None] * wide
+        down = middle + (1.0 - y * (2.0 / self.height))[:, None] * high
+        return self._cast((down.astype(np.float32)[:, None] + across.astype(np.float32)).reshape(-1, 3))
+
+    def rays_through(self, pixels: npt.NDArray[np.float32]) -> tuple[Points, Points]:
+        """The same through places (N, 2) of the picture, x and y in pixels."""
+        middle, wide, high = self.corners
+        x, y = pixels[:, :1] * (2.0 / self.width) - 1.0, 1.0 - pixels[:, 1:] * (2.0 / self.height)
+        return self._cast((middle + x * wide + y * high).astype(np.float32))
+
+    def _cast(self, fan: Points) -> tuple[Points, Points]:
+        """Rays (N, 3) from what tells them apart."""
+        position = self.position.astype(np.float32)
         if self.orthographic:
-            fan += self.position.astype(np.float32)
-            return fan, np.broadcast_to(self.forward.astype(np.float32), fan.shape)
-        return np.broadcast_to(self.position.astype(np.float32), fan.shape), fan
+            return fan + position, np.broadcast_to(self.forward.astype(np.float32), fan.shape)
+        return np.broadcast_to(position, fan.shape), fan
 
     def towards(self, points: Points) -> Points:
         """(N, 3) unit vectors from points to the camera."""

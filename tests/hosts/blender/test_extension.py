@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from impasto_server.plugins import blender as installed
 
 from tests.hosts.blender.harness import Blender
 from tests.hosts.blender.versions import python_of
@@ -62,6 +63,19 @@ def test_what_a_field_is_set_to_is_what_the_studio_hears(blender: Blender) -> No
     assert said["texture"]["texture_px"] == 2048
     assert said["image"]["mode"] == "upscale"
     assert said["options"] == {"source": "view", "longest_px": 0}
+
+
+def test_what_impasto_blender_install_has_put_there_can_be_switched_on(
+    able: str, zipped: Path, tmp_path: Path
+) -> None:
+    folder = installed.BlenderFolder(tmp_path / "user", (int(able[0]), int(able[2])))
+    installed.install(zipped, folder)
+    fresh = Blender(able, tmp_path, None)
+    try:
+        assert fresh.call("session.switch_on")
+        assert fresh.call("session.facts")["fields"]
+    finally:
+        fresh.kill()
 
 
 def test_it_ends_cleanly_when_the_artist_quits(able: str, zipped: Path, tmp_path: Path) -> None:

@@ -81,3 +81,9 @@ def test_every_panel_is_drawn_in_every_state(artist: ArtistAtScreen) -> None:
         artist.edit(side="image", mode=mode)
         artist.blender.call("screen.frames")
     assert "Traceback" not in artist.blender.output, artist.blender.output[-4000:]
+
+
+def test_it_speaks_blenders_language(artist: ArtistAtScreen) -> None:
+    german = artist.blender.call("session.speak", language="de_DE")
+    assert german == ["Rundum", "Prompt je Objekt"]
+    assert artist.blender.call("session.speak", language="en_US") == ["Around", "Prompt per Object"]

@@ -117,3 +117,32 @@ def test_a_server_killed_in_mid_job_finishes_it(able: str, zipped: Path, tmp_pat
     finally:
         artist.blender.kill()
         server.stop()
+
+
+def test_every_panel_draws_only_what_this_blender_can(artist: Artist) -> None:
+    """In the states that the stories above have left: takes, results, a history."""
+    artist.select(names=["Cube"])
+    artist.make_image(name="Wall", width=128, height=128)
+    artist.show_image(name="Wall")
+    artist.edit(side="texture", source="cameras", steps=40)
+    view = artist.view(side="texture")
+    artist.edit(side="texture", cameras=[view["cameras"][0]["layer"]])
+    artist.press_when_ready("texture", "texture")
+    artist.running("texture")
+    in_view = artist.blender.call("paper.draw_all", space="VIEW_3D")
+    assert {"IMPASTO_PT_render", "IMPASTO_PT_texture", "IMPASTO_PT_live"} <= set(in_view)
+    assert in_view["IMPASTO_PT_texture"] > 20
+    in_editor = artist.blender.call("paper.draw_all", space="IMAGE_EDITOR")
+    assert {"IMPASTO_PT_image", "IMPASTO_PT_image_maps"} <= set(in_editor)
+
+
+def test_an_image_gets_a_control_map(artist: Artist) -> None:
+    artist.make_image(name="Wall", width=128, height=128)
+    artist.show_image(name="Wall")
+    artist.until(lambda view: view["document"] and view["map_kinds"], "image")
+    before = artist.images()
+    artist.press(operator="make_map", side="image", kind="edges")
+    artist.until(settled, "image")
+    artist.until(lambda view: len(artist.images()) > len(before), "image")
+    (name,) = set(artist.images()) - set(before)
+    assert artist.images()[name] == [128, 128]

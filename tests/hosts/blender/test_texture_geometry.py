@@ -69,3 +69,10 @@ def test_the_main_thread_is_never_held_for_long(blender: Blender, what: str) -> 
     print(f"{what}: {found}")
     assert found["triangles"] == {"suzanne": 968, "wavy": 100_352}[what]
     assert max(found["max_ms"], found["put_max_ms"]) < 1000.0  # the bars are measured on a quiet machine
+
+
+def test_geometry_nodes(blender: Blender) -> None:
+    found = blender.call("texture_geometry.geometry_nodes")
+    assert found["alone"] == [[0, 968]]
+    assert found["others"] == [[-1, 12]] * 6 + [[0, 968]]
+    assert exact(found["exact"])

@@ -107,3 +107,10 @@ def test_pictures_are_resampled_in_place(blender: Blender) -> None:
 def test_a_file_that_was_never_saved(blender: Blender) -> None:
     found = blender.call("texture_put.unsaved")
     assert found == {"document": True, "worn": ["a" * 32], "textured": True, "texel": [200, 0, 3, 255]}
+
+
+def test_maps_are_drawn_over_the_surface(blender: Blender) -> None:
+    found = blender.call("texture_put.maps_on_gpu")
+    red, green, blue = [255, 0, 0, 255], [0, 255, 0, 255], [0, 0, 255, 255]
+    assert (found["upper"], found["lower"], found["beside"]) == (red, green, blue)
+    assert (found["changed"], found["shown"]) == ([], False)

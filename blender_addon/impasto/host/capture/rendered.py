@@ -47,11 +47,15 @@ def rendered(scene: Any) -> Picture:
             raise Trouble(NOTHING) from None
         finally:
             for name in names:
-                try:
-                    setattr(settings, name, before[name])
-                except TypeError:  # a depth that goes with another format: that format brings its own
-                    pass
+                _set(settings, name, before[name])
     return _targa(data)
+
+
+def _set(settings: Any, name: str, value: Any) -> None:
+    try:
+        setattr(settings, name, value)
+    except TypeError:  # a depth that goes with another format: that format brings its own
+        pass
 
 
 def _targa(data: bytes) -> Picture:

@@ -103,6 +103,8 @@ def only(panel):
         if one.__name__.startswith(f"IMPASTO_PT_{panel}"):
             if one.__name__ == f"IMPASTO_PT_{panel}":
                 one.bl_options = set(getattr(one, "bl_options", ())) - {"DEFAULT_CLOSED"}
+                if panel == "live":  # Blender remembers by its name that it was folded
+                    one.bl_idname = "IMPASTO_PT_live_unfolded"
             bpy.utils.register_class(one)
     for _ in range(10):
         yield

@@ -48,3 +48,23 @@ def threads():
         yield
         time.sleep(0.01)
     return running
+
+
+def speak(language):
+    """Some texts, with Blender in that language: of ours, and of those that Blender looks up."""
+    view = bpy.context.preferences.view
+    before = view.language
+    view.language = language
+    view.use_translate_interface = True
+    plugin().poll()
+    ours = addon("panel.choices").view_sources()[0][1]
+    blenders = bpy.app.translations.pgettext_iface("Prompt per Object")
+    view.language = before
+    plugin().poll()
+    return [ours, blenders]
+
+
+def switch_on():
+    """As the tick in the preferences does."""
+    bpy.ops.preferences.addon_enable(module=PACKAGE)
+    return PACKAGE in bpy.context.preferences.addons

@@ -268,3 +268,52 @@ def turns(what, repeat=3):
         "put_max_ms": 1e3 * max(bench.turns),
         "whole_ms": 1e3 * sum(reading) / repeat,
     }
+
+
+def geometry_nodes():
+    """What nodes make of the object is painted; what they strew about, which has materials of its own, stands
+    in the way."""
+    bench = fresh()
+    pebble = cube(size=0.1, location=(0, 0, 9))
+    thing = suzanne()
+    tree = bpy.data.node_groups.new("Strewn", "GeometryNodeTree")
+    if hasattr(tree, "interface"):
+        tree.interface.new_socket("Geometry", in_out="INPUT", socket_type="NodeSocketGeometry")
+        tree.interface.new_socket("Geometry", in_out="OUTPUT", socket_type="NodeSocketGeometry")
+    else:  # before Blender 4.0
+        tree.inputs.new("NodeSocketGeometry", "Geometry")
+        tree.outputs.new("NodeSocketGeometry", "Geometry")
+    nodes = {
+        name: tree.nodes.new(kind)
+        for name, kind in (
+            ("in", "NodeGroupInput"),
+            ("out", "NodeGroupOutput"),
+            ("join", "GeometryNodeJoinGeometry"),
+            ("strew", "GeometryNodeInstanceOnPoints"),
+            ("strew object", "GeometryNodeInstanceOnPoints"),
+            ("cube", "GeometryNodeMeshCube"),
+            ("points", "GeometryNodeMeshLine"),
+            ("object", "GeometryNodeObjectInfo"),
+        )
+    }
+    nodes["object"].inputs["Object"].default_value = pebble
+    nodes["points"].inputs["Count"].default_value = 3
+
+    def link(one, output, other, entry):
+        tree.links.new(nodes[one].outputs[output], nodes[other].inputs[entry])
+
+    for name, source, output in (("strew", "cube", "Mesh"), ("strew object", "object", "Geometry")):
+        link("points", "Mesh", name, "Points")
+        link(source, output, name, "Instance")
+        link(name, "Instances", "join", "Geometry")
+    link("in", "Geometry", "join", "Geometry")
+    link("join", "Geometry", "out", "Geometry")
+    thing.modifiers.new("Strewn", "NODES").node_group = tree
+    pebble.hide_set(True)
+    select(thing)
+    alone, with_others = (unpacked(bench.gather(others=others)) for others in (False, True))
+    return {
+        "alone": [[part[0], len(part[1])] for part in alone],
+        "others": sorted([part[0], len(part[1])] for part in with_others),
+        "exact": compare(next(part for part in alone if part[0] == 0), shown(thing, layer="UVMap")),
+    }

@@ -406,3 +406,56 @@ def unsaved():
         "textured": scene.objects[0].textured,
         "texel": texels(image)[0, 0].tolist(),
     }
+
+
+def maps_on_gpu():
+    """Drawn over the surface and nothing else: seen from above, a plane shows the map's colours where its
+    layout has them, at any size of the picture."""
+    import gpu
+    from mathutils import Matrix
+
+    bench = fresh()
+    scene = bpy.context.scene
+    scene.render.engine = "BLENDER_WORKBENCH"
+    scene.render.resolution_x = scene.render.resolution_y = 8
+    bpy.ops.object.camera_add()
+    scene.camera = bpy.context.object
+    bpy.ops.render.render()  # from here on there is a GPU in the background too
+    bpy.ops.mesh.primitive_plane_add(size=2)
+    plane = bpy.context.object
+    select(plane)
+    gathered = bench.gather(texture_px=2048)
+    host, rasters = vendor("impasto_studio.host"), vendor("impasto_protocol.rasters")
+    pixels = np.zeros((2048, 2048, 4), np.uint8)
+    pixels[:1024, :, 0] = 255  # the upper half red, the lower one green
+    pixels[1024:, :, 1] = 255
+    pixels[..., 3] = 255
+    picture = host.Picture(2048, 2048, rasters.PixelFormat.RGBA8, pixels.tobytes())
+    new = vendor("impasto_studio.texture.host").NewTextures(
+        bench.host.texture_scene().document, "map", "a" * 32, gathered.targets, (picture,)
+    )
+    before = scene_state()
+    bench.turns.clear()
+    bench.host.show_map(new)
+    bench.until(lambda: bench.host._overlay.shown)
+    held = max(bench.turns)
+    changed = differences(before, scene_state())
+    offscreen = gpu.types.GPUOffScreen(16, 16)
+    with offscreen.bind():
+        framebuffer = gpu.state.active_framebuffer_get()
+        framebuffer.clear(color=(0.0, 0.0, 1.0, 1.0), depth=1.0)
+        with gpu.matrix.push_pop():
+            gpu.matrix.load_matrix(Matrix.Translation((0, 0, -5)))
+            gpu.matrix.load_projection_matrix(Matrix.Diagonal((0.5, 0.5, -0.1, 1.0)))
+            bench.host._overlay._draw()
+        seen = np.array(framebuffer.read_color(0, 0, 16, 16, 4, 0, "UBYTE").to_list(), np.uint8)
+    offscreen.free()
+    bench.host.show_map(None)
+    return {
+        "upper": seen[10, 8].tolist(),
+        "lower": seen[6, 8].tolist(),
+        "beside": seen[1, 1].tolist(),
+        "changed": changed,
+        "held_ms": 1e3 * held,
+        "shown": bench.host._overlay.shown,
+    }
