@@ -26,7 +26,7 @@ from impasto_server.texturing.view import look_at
 from tools.pocket.evaluation.gate import OpenGate
 
 SUZANNE = Path(__file__).parent.parent / "tests" / "texturing" / "suzanne.npz"
-PROMPTS = ("wood", "a red brick wall", "stone", "grass")
+PROMPTS = ("a red brick wall", "wood", "stone", "grass")
 TEXELS = 1024
 VIEWS = 8
 TURNS = 6

@@ -16,6 +16,7 @@ import zlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import msgpack
@@ -23,6 +24,7 @@ import psutil
 import pytest
 from impasto_protocol import codec
 from impasto_protocol.messages import (
+    Camera,
     Cancel,
     CanvasAck,
     CanvasRef,
@@ -50,6 +52,9 @@ from impasto_protocol.messages import (
     StartLive,
     StopLive,
     Submit,
+    TextureRequest,
+    TextureTarget,
+    TextureView,
 )
 from impasto_protocol.rasters import PixelFormat
 
@@ -105,6 +110,17 @@ WILD = [
         {"name": "1", "size": 1 << 60},
     ),
 ]
+CAMERA = Camera(
+    (1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, -4.0, 0.0, 0.0, 0.0, 1.0),
+    (2.5, 0.0, 0.0, 0.0, 0.0, 2.5, 0.0, 0.0, 0.0, 0.0, -1.0, -0.2, 0.0, 0.0, -1.0, 0.0),
+    64,
+    64,
+)
+TEXTURE = TextureRequest(
+    CanvasRef("c", 1),
+    (TextureTarget("cube", 64, 64, InputRef("0" * 64, 64, 64, PixelFormat.RGBA8)),),
+    (TextureView(CAMERA, CanvasRef("c", 1), CanvasRef("c", 1), "behind"), TextureView(CAMERA)),
+)
 SEEDS = [
     codec.encode(message)
     for message in (
@@ -118,6 +134,7 @@ SEEDS = [
         ReadCanvas(1, "c", 0, 64),
         submit(1, image=CanvasRef("c", 1), mask=InputRef("0" * 64, 4, 4, PixelFormat.GRAY8)),
         submit(2, width=512, height=512, strength=0.5, takes=3),
+        submit(3, texture=TEXTURE),
         Cancel("0" * 32),
         Forget("0" * 32),
         FetchLayer(1, "0" * 32, 0, 0, 4),
@@ -137,9 +154,17 @@ SEEDS = [
 
 def wild(draw: random.Random) -> bytes:
     message = msgpack.unpackb(draw.choice(SEEDS[1:]))
-    part = draw.choice([message, *[value for value in message.values() if isinstance(value, dict)]])
+    part = draw.choice(list(_parts(message)))
     part[draw.choice(list(part))] = draw.choice(WILD)
     return bytes(msgpack.packb(message))
+
+
+def _parts(value: Any) -> Iterator[dict[str, Any]]:
+    """The maps of a message, however deep."""
+    if isinstance(value, dict):
+        yield value
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _parts(inner)
 
 
 def malformed(draw: random.Random) -> bytes:

@@ -146,7 +146,8 @@ def test_blenders_addon_carries_all_that_it_needs(blenders: archive.Archive, tmp
     (tmp_path / "here/impasto/__init__.py").touch()
     words = (
         f"import sys; sys.path.insert(0, {str(tmp_path)!r}); "
-        "import here.impasto.vendor.impasto_studio.studio, here.impasto.vendor.impasto_studio.texture.studio; "
+        "import here.impasto.vendor.impasto_studio.studio as a; "
+        "import here.impasto.vendor.impasto_studio.texture.studio as b; "
         "print([name for name in sys.modules if name.split('.')[0] in "
         f"{(*archive.OURS, *archive.THEIRS)!r}])"
     )

@@ -90,7 +90,7 @@ def test_windows_and_macos_have_their_own_places(tmp_path: Path) -> None:
 def test_without_a_blender_a_sentence_says_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(command.blender, "find", lambda: [])
+    monkeypatch.setattr(command.blender, "find", list)
     monkeypatch.setattr(command, "build_blender", lambda root, wheels: Archive({}))
     with pytest.raises(BadValue, match="Start Blender once"):
         command.run(argparse.Namespace(action="install"))

@@ -33,6 +33,14 @@ def test_views_that_agree_stay_as_they_are(channels: int, sharpness: float) -> N
         assert np.abs(one - other).mean() < 0.02
 
 
+def test_what_is_the_same_everywhere_stays_the_same_to_the_very_rim() -> None:
+    stage = Stage(shapes.suzanne(), side=256)
+    stage.around(3, 256)
+    given = [np.full((64, 64, 4), 0.7, np.float32)] * 3
+    for made in stage.atelier.agree(given, 3.0):
+        assert np.abs(made - 0.7).max() < 1e-4
+
+
 def test_views_that_differ_meet() -> None:
     stage = Stage(shapes.torus(), side=256)
     stage.around(8, 512)

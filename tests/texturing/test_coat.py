@@ -100,6 +100,18 @@ def test_beside_the_layout_only_a_rim_is_changed_of_what_may_be_anothers(base: n
     assert (texture[:, :, 3] == 255)[~table.covered].all()
 
 
+def test_a_mask_of_one_of_several_views_leaves_the_rest_to_the_others() -> None:
+    stage = Stage(shapes.sheet(), side=128)
+    first, second = stage.add(*[look_at((0.0, -5.0, 0.0), (0.0, 0.0, 0.0), (128, 128), extent=2.2)] * 2)
+    left = np.zeros((128, 128), np.float32)
+    left[:, :64] = 1.0
+    stage.atelier.give(first, np.full((128, 128, 3), 1.0, np.float32), left, fixed=True)
+    stage.atelier.give(second, np.full((128, 128, 3), 0.0, np.float32), 1.0 - left, fixed=True)
+    row = stage.atelier.finish()[0].texture[64, :, 0].astype(int)
+    assert (row[8:60] == 255).all()
+    assert (row[68:120] == 0).all()
+
+
 def test_a_picture_of_a_part_ends_softly_at_its_frame() -> None:
     base = np.full((SIDE, SIDE, 4), 255, np.uint8)
     base[:, :, :3] = 40

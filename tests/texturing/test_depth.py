@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from impasto_server.texturing.depth import FARTHEST, range_of
+from impasto_server.texturing.mesh import Mesh
 
 from tests.texturing import shapes
-from tests.texturing.stage import MESHES, Stage
+from tests.texturing.stage import MESHES, Stage, look_at
 
 
 @pytest.mark.parametrize("name", ["cube", "Suzanne", "torus", "sheet", "one atlas"])
@@ -46,6 +47,21 @@ def first_hits(origins: np.ndarray, ways: np.ndarray, corners: np.ndarray) -> np
         hit = good & (u >= -1e-9) & (v >= -1e-9) & (u + v <= 1 + 1e-9) & (t > 0)
         found[hit] = np.minimum(found[hit], t[hit])
     return found
+
+
+def test_the_far_end_of_what_points_away_stands_off_the_background() -> None:
+    box = shapes.cube()
+    width = np.where(box.positions[:, 1:2] > 0, 0.1, 0.01)  # wide at its far end, so that one sees it
+    rod = Mesh(
+        (box.positions * np.hstack([width, np.ones_like(width), width])).astype(np.float32),
+        box.triangles,
+        box.uvs,
+    )
+    stage = Stage(rod, side=16)
+    (number,) = stage.add(look_at((0.0, -6.0, 0.0), (0.0, 0.0, 0.0), (512, 512), angle=0.1))
+    made = stage.atelier.depth(number)
+    assert 8 / 255 <= made[made > 0].min() < 0.075
+    assert made.max() > 0.95
 
 
 def test_one_range_serves_several_targets_and_what_stands_around_does_not_count() -> None:

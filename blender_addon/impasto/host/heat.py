@@ -104,13 +104,21 @@ def _batch(shader: Any, part: Part) -> Any:
 
     positions = np.frombuffer(part.positions, "<f4").reshape(-1, 3)
     triangles = np.frombuffer(part.triangles, "<i4").reshape(-1, 3)
-    corners = positions[triangles]
-    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-20)
-    lifted = corners + normals[:, None] * (LIFT * float(np.ptp(positions, axis=0).max(initial=0.0)))
+    lifted = (positions + _lift(positions, triangles))[triangles]
     uvs = np.frombuffer(part.uvs, "<f4").reshape(-1, 2)
     content = {"pos": np.ascontiguousarray(lifted.reshape(-1, 3), np.float32), "texCoord": uvs}
     return batch_for_shader(shader, "TRIS", content)
+
+
+def _lift(positions: np.ndarray, triangles: np.ndarray) -> np.ndarray:
+    """(V, 3) away from the surface, by the mean of the triangles around: along their own normals they would
+    part at the edges."""
+    corners = positions[triangles]
+    facing = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    at, weights = triangles.ravel(), np.repeat(facing, 3, axis=0)
+    normals = np.stack([np.bincount(at, weights[:, axis], len(positions)) for axis in range(3)], axis=1)
+    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-20)
+    return (normals * (LIFT * float(np.ptp(positions, axis=0).max(initial=0.0)))).astype(np.float32)
 
 
 def _redraw() -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import bpy
+from impasto_studio.host import Picture
 from impasto_studio.texture.host import NewTextures, Textured
 
 from . import materials, textures
@@ -22,8 +23,8 @@ def put(new: NewTextures, files: list[bytes], things: Mapping[str, Any]) -> None
     back: list[Callable[[], None]] = []
     try:
         worn: list[tuple[Any, Any]] = []
-        for target, file in zip(new.targets, files, strict=True):
-            worn += _materials(new, target, file, things, made)
+        for target, picture, file in zip(new.targets, new.pictures, files, strict=True):
+            worn += _materials(new, target, picture, file, things, made)
         if not worn:
             raise Trouble(NO_LAYOUT.format(layer=new.targets[0].layer if new.targets else ""))
         for thing, material in worn:
@@ -39,7 +40,12 @@ def put(new: NewTextures, files: list[bytes], things: Mapping[str, Any]) -> None
 
 
 def _materials(
-    new: NewTextures, target: Textured, file: bytes, things: Mapping[str, Any], made: list[Any]
+    new: NewTextures,
+    target: Textured,
+    picture: Picture,
+    file: bytes,
+    things: Mapping[str, Any],
+    made: list[Any],
 ) -> list[tuple[Any, Any]]:
     """(object, its new material): one for each that they wear now. What is made is added to `made`."""
     wearers = [things[one] for one in target.objects if one in things]
@@ -50,6 +56,7 @@ def _materials(
     image = textures.image_of(name, (target.width, target.height), file, alpha=True)
     image[textures.JOB] = new.job
     made.append(image)
+    colour = textures.mean_colour(picture)
     by_before: dict[str, Any] = {}
     found = []
     for thing in wearers:
@@ -57,6 +64,7 @@ def _materials(
         key = before.name_full if before is not None else ""
         if key not in by_before:
             by_before[key] = materials.made(name, image, target.layer, new.job, before)
+            by_before[key].diffuse_color = colour
             made.append(by_before[key])
         found.append((thing, by_before[key]))
     return found

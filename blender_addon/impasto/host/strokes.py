@@ -20,6 +20,8 @@ __all__ = ["Strokes"]
 NUMBER = "impasto stroke"
 MOST_BYTES = 256 << 20
 
+_numbers = count(1)
+
 
 @dataclass(frozen=True, eq=False)
 class _Stroke:
@@ -38,7 +40,6 @@ class Strokes:
     def __init__(self) -> None:
         self._strokes: list[_Stroke] = []  # in the order they were made
         self._at: dict[str, int] = {}  # number of what an image shows
-        self._numbers = count(1)
         self._handler = persistent(lambda *_: self._follow())
 
     def put(self, image: Any, floats: numpy.ndarray, box: Box, part: numpy.ndarray) -> None:
@@ -47,7 +48,7 @@ class Strokes:
         # What was undone cannot come again.
         gone = self._newer(image.name, last)
         self._strokes = [stroke for stroke in self._strokes if stroke not in gone]
-        number = next(self._numbers)
+        number = next(_numbers)
         before = floats[box.y : box.bottom, box.x : box.right].copy()
         stroke = _Stroke(image.name, sizes_of(image), box, before, part, number, last)
         values = floats.copy()

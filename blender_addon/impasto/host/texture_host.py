@@ -182,7 +182,7 @@ class TextureHost(Base):
         def encoded(files: list[bytes]) -> None:
             self.loop.run(_steady(self._put(textures_, files)), lambda _: done(), failed)
 
-        self._encoder.files(list(textures_.pictures), encoded, failed)
+        self._encoder.textures(textures_.pictures, encoded, failed)
 
     def _put(self, new: NewTextures, files: list[bytes]) -> Sliced:
         things = _objects(
@@ -233,7 +233,7 @@ class TextureHost(Base):
                 image[textures.MAP] = True
                 self._maps.append(name)
 
-        self._encoder.files(list(new.pictures), encoded, lambda _: None)
+        self._encoder.files(new.pictures, encoded, lambda _: None)
 
     def _hide_map(self) -> None:
         self._overlay.clear()

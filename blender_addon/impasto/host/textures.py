@@ -4,7 +4,7 @@ An image is made of a PNG file in memory: Blender takes it as it is, bit by bit,
 themselves would stop the artist for a tenth of a second. Blender's rows begin at the bottom.
 """
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,19 +17,34 @@ from impasto_studio.workers import WorkerThread
 
 from .loop import Trouble
 
-__all__ = ["JOB", "Encoder", "base_of", "image_of", "names", "picture_of", "show", "shown_first"]
+__all__ = [
+    "JOB",
+    "Encoder",
+    "base_of",
+    "image_of",
+    "mean_colour",
+    "names",
+    "picture_of",
+    "show",
+    "shown_first",
+]
 
 JOB = "impasto_job"  # on images and materials of ours: whose they are
 MAP = "impasto_map"  # on images that show a map
 GONE = "The image “{name}” is gone. Choose another one."
 EMPTY = "The image “{name}” cannot be read. Open it in the Image Editor, or choose another one."
 BAND = 256  # rows at once
+# A texture's alpha says how its texels came to be: 255 painted, 1 filled, 0 beside the layout. In Blender, and
+# wherever the image goes from there, all of it has to be seen; where the artist's brush goes, it becomes 255.
+FILLED, BESIDE = 254, 253
+TO_BLENDER = bytes([BESIDE, FILLED] + [255] * 254)
+TO_SERVER = bytes([255] * BESIDE + [0, 1, 255])
 
 Sliced = Generator[None, None, Any]
 
 
 class Encoder:
-    """Makes files of pictures on a thread of its own."""
+    """Makes PNG files of pictures on a thread of its own. `done` gets them on the main thread."""
 
     def __init__(self, call_soon: Any) -> None:
         self._worker = WorkerThread("impasto-png", call_soon)
@@ -37,11 +52,16 @@ class Encoder:
     def close(self) -> None:
         self._worker.close()
 
-    def files(self, pictures: list[Picture], done: Any, failed: Any) -> None:
-        """`done` gets a list of PNG files, on the main thread."""
-        self._worker.do(
-            lambda: [png(picture) for picture in pictures], done, lambda error: failed(error.sentence)
-        )
+    def files(self, pictures: Sequence[Picture], done: Any, failed: Any) -> None:
+        """As they are."""
+        self._do(lambda: list(map(png, pictures)), done, failed)
+
+    def textures(self, pictures: Sequence[Picture], done: Any, failed: Any) -> None:
+        """RGBA8, as Blender shall have them."""
+        self._do(lambda: [png(_with_alpha(one, TO_BLENDER)) for one in pictures], done, failed)
+
+    def _do(self, make: Callable[[], list[bytes]], done: Any, failed: Any) -> None:
+        self._worker.do(make, done, lambda error: failed(error.sentence))
 
 
 def image_of(name: str, size: tuple[int, int], file: bytes, alpha: bool) -> Any:
@@ -50,7 +70,7 @@ def image_of(name: str, size: tuple[int, int], file: bytes, alpha: bool) -> Any:
     image.pack(data=file, data_len=len(file))
     image.source = "FILE"
     image.colorspace_settings.name = "sRGB"
-    # The alpha of a texture says how its texels came to be; colours are whole where it is small.
+    # Colours are whole where alpha is not.
     image.alpha_mode = "CHANNEL_PACKED"
     return image
 
@@ -110,14 +130,11 @@ def picture_of(name: str, format: PixelFormat, size: tuple[int, int] | None = No
 
 
 def base_of(name: str) -> Sliced:
-    """The texture as RGBA8. Where it is the artist's own, its alpha is not ours to read: all of it counts as
-    painted."""
+    """The texture as RGBA8, its alpha as the server has it. Where it is the artist's own, its alpha is not ours
+    to read: all of it counts as painted."""
     picture = yield from picture_of(name, PixelFormat.RGBA8)
-    if JOB in bpy.data.images[name]:
-        return picture
-    pixels = bytearray(picture.pixels)
-    pixels[3::4] = b"\xff" * (len(pixels) // 4)
-    return replace(picture, pixels=bytes(pixels))
+    ours = JOB in bpy.data.images[name]
+    return _with_alpha(picture, TO_SERVER if ours else bytes([255] * 256))
 
 
 def _read(name: str) -> Sliced:
@@ -146,6 +163,23 @@ def _read(name: str) -> Sliced:
             pixels[start : start + BAND, :, 3] = rows[..., 3].clip(0.0, 1.0)
         yield
     return pixels
+
+
+def _with_alpha(picture: Picture, table: bytes) -> Picture:
+    """RGBA8 with each alpha replaced by what the table has for it."""
+    pixels = bytearray(picture.pixels)
+    pixels[3::4] = bytes(pixels[3::4]).translate(table)
+    return replace(picture, pixels=bytes(pixels))
+
+
+def mean_colour(picture: Picture) -> tuple[float, float, float, float]:
+    """Of an RGBA8 texture, roughly and linear: what the solid view shows where it shows no textures."""
+    some = np.frombuffer(picture.pixels, np.uint8).reshape(-1, 4)[::61].astype(np.float32) / 255.0
+    inside = some[some[:, 3] > 0.0]
+    mean = inside[:, :3].mean(axis=0) if len(inside) else np.full(3, 0.5, np.float32)
+    linear = np.where(mean <= 0.04045, mean / 12.92, ((mean + 0.055) / 1.055) ** 2.4)
+    red, green, blue = map(float, linear)
+    return red, green, blue, 1.0
 
 
 def _encoded(linear: np.ndarray) -> np.ndarray:

@@ -37,7 +37,9 @@ class IMPASTO_PT_image(InImageEditor, bpy.types.Panel):
         else:
             layout.prop(fields, "selection")
             if fields.selection == "BOX":
-                layout.prop(fields, "box")
+                column = layout.column(align=True)
+                for number, name in enumerate((tr("X"), tr("Y"), tr("Width"), tr("Height"))):
+                    column.prop(fields, "box", index=number, text=name, translate=False)
             elif fields.selection == "PAINTED":
                 _mask(layout, context)
             layout.prop(fields, f"{mode}_strength", slider=True)

@@ -140,8 +140,8 @@ def _painting(box: Any, context: Any, side: str, job: JobView, first: bool) -> N
             row = box.row()
             row.use_property_split = False
             row.prop(getattr(context.window_manager.impasto, side), "done", text="", slider=True)
-    if any(said):
-        words(box, context, " · ".join(filter(None, said)), quiet=True)
+    for text in filter(None, said):
+        words(box, context, text, quiet=True)
     if job.preview is not None:
         box.template_icon(icon_value=icon_of(f"job {job.job}", job.preview), scale=PREVIEW_SCALE)
 

@@ -1,8 +1,9 @@
-"""Noise that lies on objects: where two views show the same piece of surface, they start from the same numbers, so
-that they draw much the same there before anybody tells them to agree.
+"""Noise that lies on objects: views that show the same surface start from the same numbers there.
 
-Measured on Suzanne with Pocket, 8 views of brick: the views' pictures differ by an eighth less from the texture
-they end in, beside its contrast, than with noise of their own.
+So they draw much the same before anybody tells them to agree.
+
+Measured with Pocket on Suzanne, 8 views, 3 runs: the views differ from the texture they end in by 0.44 of its
+contrast, by 0.49 with noise of their own.
 """
 
 from __future__ import annotations

@@ -1,13 +1,14 @@
-"""How the views of a texture job are painted all at once, agreeing on what is where (SyncMVD, Liu et al. 2023).
+"""How the views of a texture job are painted all at once, agreeing on what is where (SyncMVD, Liu 2023).
 
-For the first part of the steps, each step's clean estimate of every view is laid onto the surface, blended there,
-and read back into all of them; the last steps, which draw detail, are each view's own.
+For the first part of the steps, each step's clean estimate of every view is laid onto the surface, blended
+there, and read back into all of them; the last steps, which draw detail, are each view's own.
 
-The pipeline is called once with all views as its batch, but its modules compute them one by one (`piecewise.py`).
-So the activations, which is what a batch of pictures needs memory for, are those of a single picture. What is
-held for all B views is their latents, a few hundred KiB, and, for the length of a step, what the ControlNet adds
-to the UNet's layers: about 16 MiB a view and guidance branch at 512 px in half precision (SD1.5), 64 MiB at
-1024 px (SDXL): 1 GiB for eight views of it. Where that is too much, the views are painted in turn.
+The pipeline is called once with all views as its batch, but its modules compute them one by one
+(`piecewise.py`). So the activations, which is what a batch of pictures needs memory for, are those of a
+single picture. What is held for all B views is their latents, a few hundred KiB, and, for the length of a
+step, what the ControlNet adds to the UNet's layers: about 16 MiB a view and guidance branch at 512 px in
+half precision (SD1.5), 64 MiB at 1024 px (SDXL): 1 GiB for eight views of it. Where that is too much, the
+views are painted in turn.
 """
 
 from __future__ import annotations

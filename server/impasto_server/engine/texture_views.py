@@ -1,7 +1,7 @@
-"""How the views of a texture job are painted one after the other: each goes on from what those before have painted.
+"""How the views of a texture job are painted in turn: each goes on from what those before have painted.
 
-What they have seen badly is refined, from half of the steps on; what nobody has seen is painted from the first
-step; the rest is shown to the model and kept.
+What they have seen badly is refined, from half of the steps on; what nobody has seen is painted from the
+first step; the rest is shown to the model and kept.
 
 Only pixels that show a target count: the ground around is neutral gray where a picture is started from, and
 whatever the model paints there is thrown away.

@@ -117,15 +117,15 @@ class Atelier:
         return (triangles >= 0) & (triangles < self._surface.painted_triangles)
 
     def places(self, number: int, width: int, height: int) -> FloatArray:
-        """(height, width, 3) of the targets' surface at the pixels of a copy of the view of that size; not
-        finite where none is seen.
+        """(height, width, 3) of the targets' surface at the pixels of a copy of the view of that size; NaN
+        where none is seen.
         """
         view = self._views[number].resized(width, height)
         buffers = render_buffers(self._surface.rays, view, box_of(view, self.points))
         seen = (buffers.triangles >= 0) & (buffers.triangles < self._surface.painted_triangles)
         scene = self._surface.scene
         corners = scene.positions[scene.triangles[buffers.triangles[seen]]]
-        found = np.full((height, width, 3), np.inf, np.float32)
+        found = np.full((height, width, 3), np.nan, np.float32)
         found[seen] = np.einsum("nc,ncd->nd", buffers.weights[seen], corners)
         return found
 

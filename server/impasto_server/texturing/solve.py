@@ -22,14 +22,15 @@ FloatArray = npt.NDArray[np.float32]
 Values = npt.NDArray[np.float64]
 
 _LEAST_OVERLAP = 64  # texels; two views with fewer in common say nothing about each other
+_LEAST_WEIGHT = 3e-3
 _DRIFT = 0.06  # standard deviation of gains (as logarithms) and offsets that is expected of models
 _FLAT = 0.01  # below this spread of colours nothing is known about gains
 _OTHER = 0.08  # patches that differ by more show other things, and count less and less
+_NO_DRIFT = 0.3  # two views whose patches differ by so much on the whole were meant to
 _ALIKE = (0.4, 0.9)  # correlations between which two views come to be the same painting
 _ALONE = 4.0  # neighbouring patches that say the same
 _NOISE = 0.005  # of a patch's mean colour
 _GAIN, _OFFSET = 0.2, 0.12  # the most a view is changed; more is another picture, not a drift
-_CENTRE = 1e6  # inverse variance of the mean of all views, which stays
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +84,7 @@ def solve_colours(
         for channel in range(channels if asked else 0):
             ratios = [pair.ratio[channel] for pair in asked]
             known = [pair.gain_known[channel] for pair in asked]
-            _settle(gains[:, channel], asked, ratios, known, moving, not still, _GAIN)
+            _settle(gains[:, channel], asked, ratios, known, moving, _GAIN)
             factors, pivot = np.exp(gains[:, channel]), pivots[:, channel]
             apart = [
                 _turned(pair.means[1, channel], pivot[pair.other], factors[pair.other])
@@ -91,7 +92,7 @@ def solve_colours(
                 for pair in asked
             ]
             known = [pair.offset_known[channel] for pair in asked]
-            _settle(moves[:, channel], asked, apart, known, moving, not still, _OFFSET)
+            _settle(moves[:, channel], asked, apart, known, moving, _OFFSET)
     factors = np.exp(gains)
     return Solved(factors.astype(np.float32), (pivots * (1.0 - factors) + moves).astype(np.float32))
 
@@ -112,12 +113,11 @@ def _settle(
     apart: Sequence[float],
     known: Sequence[float],
     moving: Sequence[int],
-    centred: bool,
     most: float,
 ) -> None:
     """Sets the `moving` views' entries of `values` (views,): the most likely ones, when of each pair
-    values[one] − values[other] is `apart` with the inverse variances `known`, all are around 0 with `_DRIFT`,
-    and, if `centred`, their mean is 0.
+    values[one] − values[other] is `apart` with the inverse variances `known`, and all are around 0 with
+    `_DRIFT`. Pairs ask for differences alone, so when all move, their mean is 0.
     """
     normal, right = np.eye(len(values)) / _DRIFT**2, np.zeros(len(values))
     for pair, difference, information in zip(pairs, apart, known, strict=True):
@@ -129,8 +129,6 @@ def _settle(
             else:
                 right[mine] += information * values[its]
     use = np.ix_(moving, moving)
-    if centred:
-        normal[use] += _CENTRE / len(moving) ** 2
     values[moving] = np.clip(np.linalg.solve(normal[use], right[moving]), -most, most)
 
 
@@ -150,7 +148,7 @@ def _overlaps(
             (its,) = np.nonzero(at >= 0)
             mine = at[its]
             both = np.minimum(weights[one][mine], weights[other][its])
-            if np.count_nonzero(both) < _LEAST_OVERLAP:
+            if np.count_nonzero(both > _LEAST_WEIGHT) < _LEAST_OVERLAP:
                 continue
             patch = patches[sights[other].texels[its]]
             share = np.asarray(np.bincount(patch, both, count), np.float64)
@@ -170,6 +168,7 @@ def _compared(one: int, other: int, a: Values, b: Values, share: Values) -> _Pai
     apart = b - a
     like = 1.0 / (1.0 + ((apart - np.median(apart, axis=0)) / _OTHER) ** 2)
     alike = (like * share).sum(axis=0) / share.sum()
+    alike *= np.maximum(1.0 - (np.median(apart, axis=0) / _NO_DRIFT) ** 2, 0.0)
     weight = like * share
     weight = weight / weight.sum(axis=0)
     count = np.maximum(1.0 / (weight**2).sum(axis=0) / _ALONE, 1e-3)

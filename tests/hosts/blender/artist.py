@@ -85,6 +85,7 @@ class Artist:
     def crash_and_come_back(self) -> None:
         self.blender.kill()
         self.blender = self._make(None)
+        self.blender.call("session.switch_on")  # as the preferences say, which Blender saves at its end
 
 
 def settled(view: View) -> bool:

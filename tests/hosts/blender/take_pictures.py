@@ -31,7 +31,7 @@ class Photographer(Artist):
         self.blender.call("screen.prepare")
 
     def shoot(self, name: str) -> None:
-        self.blender.call("screen.frames", count=20)
+        self.blender.call("screen.frames", count=4)
         path = self.blender.screenshot(self._pictures / f"blender-{name}.png")
         subprocess.run(
             ["convert", str(path), "-dither", "None", "-colors", str(COLOURS), f"png8:{path}"], check=True
@@ -57,7 +57,7 @@ def texture(artist: Photographer) -> None:
     artist.blender.call("screen.only", panel="texture")
     artist.until(lambda view: view["can_start"])
     artist.press(operator="texture", side="texture")
-    artist.until(lambda view: any(job["state"] == "running" and job["done"] > 0.1 for job in view["jobs"]))
+    artist.until(lambda view: any(job["preview"] and job["done"] > 0.2 for job in view["jobs"]))
     artist.shoot("texture-working")
     artist.until(painted)
     time.sleep(1)
@@ -114,7 +114,7 @@ def image(artist: Photographer) -> None:
     artist.blender.call("screen.only", panel="image")
     artist.blender.call("screen.show_editor", kind="IMAGE_EDITOR")
     artist.blender.call("screen.show_texture")
-    artist.blender.open_tab()
+    artist.blender.open_tab(4)
     artist.options(side="image", selection="box", box=[300, 300, 300, 300])
     artist.edit(side="image", mode="fill", prompt="grass", takes=2, seed=4)
     artist.until(lambda view: view["can_start"], "image")

@@ -32,6 +32,7 @@ def test_what_is_worn(blender: Blender) -> None:
         "uv": "UVMap",
         "colour": True,
         "link": "OBJECT",
+        "solid": [0.58, 0.0, 0.0, 1.0],  # 200 of 255, linear
         "kept": ["Red"],
         "job": True,
     }
@@ -114,3 +115,8 @@ def test_maps_are_drawn_over_the_surface(blender: Blender) -> None:
     red, green, blue = [255, 0, 0, 255], [0, 255, 0, 255], [0, 0, 255, 255]
     assert (found["upper"], found["lower"], found["beside"]) == (red, green, blue)
     assert (found["changed"], found["shown"]) == ([], False)
+
+
+def test_filled_texels_show_their_colour(blender: Blender) -> None:
+    for seen in blender.call("texture_put.rendered").values():
+        assert all(abs(one - wanted) <= 2 for one, wanted in zip(seen, (200, 100, 50), strict=True))

@@ -36,6 +36,7 @@ def furnish() -> None:
         bpy.context.scene.collection.objects.link(instance)
     bpy.ops.mesh.primitive_cube_add(size=4, location=(0, 0, 0))
     bpy.context.object.hide_set(True)
+    bpy.context.object.hide_render = True
     bpy.ops.mesh.primitive_cube_add(size=3, location=(9, -9, 6))  # around and behind the eye
     bpy.context.object.location = Vector((9.5, -9.5, 6.5))
     bpy.ops.mesh.primitive_cube_add(location=(0, -2, 0))
@@ -80,7 +81,7 @@ def against_ray_cast(kind: str, longest_px: int = 256) -> dict[str, float]:
         "rays": len(rays),
         "hit": len(errors),
         "missed": missed,
-        "worst": max(errors),
+        "worst": float(max(errors)),
         "p999": float(numpy.quantile(errors, 0.999)),
         "facets": float(numpy.quantile(angles, 0.99)),
         "other objects": names,

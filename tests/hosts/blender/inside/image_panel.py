@@ -130,6 +130,7 @@ def inserts_into() -> dict[str, Any]:
             "float": image.is_float,
             "images": len(bpy.data.images),
         }
+        host.close()
     return found
 
 
@@ -181,6 +182,7 @@ def masks() -> dict[str, Any]:
     host.masks._seen.clear()
     found["after it"] = host.scene().selection is None
     bpy.data.images.remove(mask)
+    host.close()
     own = bpy.data.images.new("wood mask", *SIZE)
     values = numpy.zeros((SIZE[1], SIZE[0], 4), numpy.float32)
     values[..., 3] = 1.0
@@ -225,6 +227,7 @@ def seamless() -> dict[str, Any]:
     new = hosts.Picture(scene.width, scene.height, rasters.PixelFormat.RGB8, ramp.tobytes())
     run(host, "insert", hosts.NewLayer(scene.document, "ramp", 0, 0, new))
     after = numpy.rint(_floats(image) * 255).astype(int)
+    host.close()
     twice = numpy.concatenate([after, after], axis=1)
     steps = numpy.abs(numpy.diff(twice[..., 0], axis=1))
     down = numpy.abs(numpy.diff(numpy.concatenate([after, after])[..., 1], axis=0))

@@ -14,6 +14,7 @@ __all__ = [
     "background",
     "bad_days",
     "captured",
+    "drawn",
     "follows",
     "inserted",
     "part_inserted",
@@ -302,3 +303,49 @@ def settings_are_kept() -> dict[str, Any]:
         bpy.ops.wm.open_mainfile(filepath=path)
         found["opened again"] = list(host.recall(document, "recipe"))
     return found
+
+
+def drawn() -> dict[str, Any] | None:
+    """With a GPU: what is drawn lies where the rays say, nothing stays switched off, and a render is read as
+    it is displayed. None: there is no GPU here."""
+    capture_maps.furnish()
+    start_gpu()
+    gpu = __import__("gpu")
+    try:
+        gpu.types.GPUOffScreen(8, 8).free()
+    except (SystemError, RuntimeError):
+        return None
+    host = _host(longest_px=256)
+    scene = host.scene()
+    before = scene_hash.scene_state()
+    hosts = vendor("impasto_studio.host")
+    found = run(host, "capture", hosts.Capture(scene.document, scene.box, True, False, ("depth",)))
+    changed = scene_hash.differences(before, scene_hash.scene_state())
+    shape = scene.height, scene.width
+    image = numpy.frombuffer(found.image.pixels, numpy.uint8).reshape(*shape, 4)[..., :3].astype(int)
+    depth = numpy.frombuffer(found.controls[0].pixels, numpy.float32).reshape(shape)
+    near = numpy.isfinite(depth)
+    sky = numpy.median(image[~near], axis=0)
+    coloured = numpy.abs(image - sky).max(axis=2) > 24
+    bpy.context.scene.render.engine = "BLENDER_WORKBENCH"
+    render = bpy.context.scene.render
+    render.resolution_x, render.resolution_y = 256, 144
+    render.film_transparent = True
+    bpy.ops.render.render()
+    before = scene_hash.scene_state()
+    host.options = addon("host.options").RenderOptions(picture="render", longest_px=256)
+    rendered = run(host, "capture", hosts.Capture(scene.document, scene.box))
+    alpha = None
+    if not isinstance(rendered, list):
+        alpha = numpy.frombuffer(rendered.image.pixels, numpy.uint8).reshape(*shape, 4)[..., 3] > 127
+    return {
+        "changed": changed,
+        "agree": float((coloured == near).mean()),
+        "render changed": [
+            one
+            for one in scene_hash.differences(before, scene_hash.scene_state())
+            # Blender fills these in by itself as soon as a format is chosen or a result is looked at.
+            if "linear_colorspace_settings" not in one and "Render Result/has_data" not in one
+        ],
+        "render": rendered[0] if alpha is None else float((alpha == near).mean()),
+    }

@@ -1,9 +1,9 @@
 """Everything an artist could notice in an open file, as one dictionary and its hash.
 
-All data-blocks with all properties that Blender's RNA tells of, whatever the version: settings of scenes, view
-layers, cameras, compositors, modes, selections, frames, screens and views, pixels and meshes; and how many
-there are. Left out is only what changes by looking, and Impasto's own group of custom properties, in which it
-keeps the file's id.
+All data-blocks with all properties that Blender's RNA tells of, whatever the version: settings of scenes,
+view layers, cameras, compositors, modes, selections, frames, screens and views, pixels and meshes; and how
+many there are. Left out is only what changes by looking, and Impasto's own group of custom properties, in
+which it keeps the file's id.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ DEEPEST = 9
 CRASHING = ("uv_sculpt",)  # to be read, in one of Blender's versions
 EDITORS = ("VIEW_3D", "IMAGE_EDITOR")  # whose settings are looked at; of others, that they are there
 # Made when looked at, counted by Blender itself, or a way back to the owner.
-UNSTABLE = frozenset(
+_UNSTABLE = (
     "bl_rna rna_type original is_evaluated is_runtime_data session_uid is_updated is_updated_data "
     "users use_extra_user preview library_weak_reference id_data pixels tag is_dirty_view "
     "bindcode depsgraph keyconfigs operators reports error_threshold windows_evaluated "
@@ -28,8 +28,9 @@ UNSTABLE = frozenset(
     "runtime execution_time show_updates uv_layer_clone uv_layer_clone_index uv_layer_stencil "
     "uv_layer_stencil_index corner_normals vertex_normals polygon_normals loop_triangles "
     "loop_triangle_polygons total_vert_sel total_edge_sel total_face_sel is_icon_visible is_inactive "
-    "is_unavailable enabled particle_edit".split()
+    "is_unavailable enabled particle_edit"
 )
+UNSTABLE = frozenset(_UNSTABLE.split())
 # As arrays, which are thousands of times faster than one by one.
 ARRAYS = {
     "MeshVertex": (("co", 3), ("select", 1), ("hide", 1)),
@@ -60,11 +61,11 @@ def scene_hash() -> str:
 
 def differences(before: dict[str, str], after: dict[str, str]) -> list[str]:
     """What is not as it was: for the test's message."""
-    found = []
-    for key in sorted({*before, *after}):
-        if before.get(key) != after.get(key):
-            found.append(f"{key}: {before.get(key, 'nothing')} → {after.get(key, 'nothing')}")
-    return found
+    return [
+        f"{key}: {before.get(key, 'nothing')} → {after.get(key, 'nothing')}"
+        for key in sorted({*before, *after})
+        if before.get(key) != after.get(key)
+    ]
 
 
 def scene_state() -> dict[str, str]:
@@ -205,7 +206,7 @@ def _pixels(image: Any) -> str:
 
 
 def _custom(state: State, path: str, block: Any) -> None:
-    for key in block.keys():
+    for key in block.keys():  # noqa: SIM118
         if not key.startswith(OURS):
             value = block[key]
             state[f"{path}[{key}]"] = repr(value.to_dict() if hasattr(value, "to_dict") else value)

@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from dataclasses import replace
 
 import bpy
 import numpy as np
@@ -108,7 +109,8 @@ def what_is_worn():
     node = tree.nodes.active
     image = node.image
     surface = next(one for one in tree.nodes if one.type == "BSDF_PRINCIPLED")
-    wanted = np.frombuffer(new.pictures[0].pixels, np.uint8).reshape(64, 64, 4)
+    wanted = np.frombuffer(new.pictures[0].pixels, np.uint8).reshape(64, 64, 4).copy()
+    wanted[-1, -1, 3] = 254  # filled, but seen by all
     return {
         "same": bool((texels(image) == wanted).all()),
         "packed": image.packed_file is not None,
@@ -116,6 +118,7 @@ def what_is_worn():
         "uv": node.inputs["Vector"].links[0].from_node.uv_map,
         "colour": surface.inputs["Base Color"].links[0].from_node == node,
         "link": slot.link,
+        "solid": [round(one, 2) for one in material.diffuse_color],
         "kept": [one.name for one in thing.data.materials],
         "job": material["impasto_job"] == image["impasto_job"] == "a" * 32,
     }
@@ -459,3 +462,37 @@ def maps_on_gpu():
         "held_ms": 1e3 * held,
         "shown": bench.host._overlay.shown,
     }
+
+
+def rendered():
+    """A texel of alpha 1 of 255, as those are that were filled in, shows its whole colour: in the solid
+    view's engine and in Cycles."""
+    bench = fresh()
+    bpy.ops.mesh.primitive_plane_add(size=4)
+    plane = bpy.context.object
+    gathered = bench.gather(texture_px=64)
+    new = new_textures(bench, gathered)
+    host, rasters = vendor("impasto_studio.host"), vendor("impasto_protocol.rasters")
+    filled = host.Picture(64, 64, rasters.PixelFormat.RGBA8, bytes([200, 100, 50, 1]) * 64 * 64)
+    bench.called(bench.host.put, replace(new, pictures=(filled,)))
+    scene = bpy.context.scene
+    bpy.ops.object.camera_add(location=(0, 0, 3))
+    scene.camera = bpy.context.object
+    scene.render.resolution_x = scene.render.resolution_y = 8
+    scene.render.image_settings.file_format = "PNG"
+    scene.view_settings.view_transform = "Standard"
+    scene.display.shading.light, scene.display.shading.color_type = "FLAT", "TEXTURE"
+    tree = plane.material_slots[0].material.node_tree
+    glow = tree.nodes.new("ShaderNodeEmission")
+    tree.links.new(tree.nodes.active.outputs["Color"], glow.inputs["Color"])
+    output = next(one for one in tree.nodes if one.type == "OUTPUT_MATERIAL")
+    tree.links.new(glow.outputs["Emission"], output.inputs["Surface"])
+    scene.cycles.samples, scene.cycles.use_denoising = 1, False
+    found = {}
+    for engine in ("BLENDER_WORKBENCH", "CYCLES"):
+        scene.render.engine = engine
+        scene.render.filepath = os.path.join(tempfile.mkdtemp(), "seen.png")
+        bpy.ops.render.render(write_still=True)
+        image = bpy.data.images.load(scene.render.filepath)
+        found[engine] = texels(image)[4, 4, :3].tolist()
+    return found
