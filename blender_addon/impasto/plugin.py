@@ -6,6 +6,7 @@ renders in the background.
 
 import atexit
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from impasto_studio.texture.studio import TextureStudio
 from impasto_studio.texture.view import TextureState
 from impasto_studio.view import View
 
+from .film import Film
 from .host import documents
 from .host.base import Settings, settings_path
 from .host.image_host import ImageHost
@@ -87,6 +89,7 @@ class Impasto:
             "texture": Side(self.texture, TextureState()),
             "image": Side(self.image, View(), ("fill", "refine", "upscale")),
         }
+        self.film = Film(self.render_host, self.render, changed)
         self._changed = changed
         self._next_poll_s = 0.0
         self._may_start = preferences().start_server
@@ -118,6 +121,7 @@ class Impasto:
 
     def close(self) -> None:
         """Lets go of the server; jobs go on there. Nothing of ours is left in Blender's lists."""
+        self.film.close()
         for studio in (self.render, self.texture, self.image):
             studio.close()
         for host in (self.render_host, self.texture_host, self.image_host):
@@ -126,9 +130,10 @@ class Impasto:
 
     @property
     def busy(self) -> bool:
-        return any(side.busy for side in self.sides.values())
+        return self.film.view.running or any(side.busy for side in self.sides.values())
 
     def cancel_all(self) -> None:
+        self.film.cancel()
         for side in self.sides.values():
             side.studio.cancel_all()
 
@@ -214,6 +219,11 @@ def _begin_once() -> None:
 def _turn() -> float | None:
     if _impasto is None:
         return None
-    with at_window():  # a timer has none
-        _impasto.pump()
+    try:
+        with at_window():  # a timer has none
+            _impasto.pump()
+    except Exception:  # noqa: BLE001  Blender would never call again, and say nothing in its windows
+        traceback.print_exc()
+    if _impasto is None:  # switched off in this turn
+        return None
     return BUSY_TURN_S if _impasto.loop.busy else TURN_S

@@ -8,10 +8,10 @@ session's listener and its live session. So nothing here is locked.
 
 import time
 from pathlib import Path
-from typing import Callable, Sequence, Tuple, Union
+from typing import Callable, Optional, Sequence, Tuple, Union
 
 from impasto_client.session import Session
-from impasto_protocol.messages import JobChanged, JobProgress
+from impasto_protocol.messages import JobChanged, JobProgress, Limits
 
 from impasto_studio.assembling import assemble
 from impasto_studio.base_work import short
@@ -32,6 +32,7 @@ from impasto_studio.settings import Settings
 from impasto_studio.starting import Starter
 from impasto_studio.state import State
 from impasto_studio.takes import Comparison
+from impasto_studio.tasks import Plan
 from impasto_studio.texts import tr
 from impasto_studio.view import View
 from impasto_studio.work import Work
@@ -95,6 +96,17 @@ class Studio:
     def view(self) -> View:
         """The newest view."""
         return self._view
+
+    @property
+    def plan(self) -> Union[Plan, str]:
+        """What `start` would do now, or why it cannot."""
+        return self._starter.plan()
+
+    @property
+    def served(self) -> Optional[Tuple[Session, Limits]]:
+        """The session, for what has workers of its own; None while the server is not there."""
+        possible, session = self._link.possible, self._link.session
+        return (session, possible.limits) if self._link.ready and session and possible else None
 
     @property
     def live(self) -> bool:

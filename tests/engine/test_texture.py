@@ -188,9 +188,10 @@ def test_a_local_edit_changes_what_its_mask_shows_and_nothing_else(engine: Any) 
     assert difference[mask > 0].max() > 0
 
 
-def test_strength_0_gives_the_textures_back(engine: Any) -> None:
+@pytest.mark.parametrize("order", ["in turn", "together"])
+def test_strength_0_gives_the_textures_back(engine: Any, order: str) -> None:
     base = np.concatenate([picture(64, 64), np.full((64, 64, 1), 255, np.uint8)], 2)
-    layers = textured(engine, replace(request(FRONT, order="in turn"), strength=0.0), base_1=as_input(base))
+    layers = textured(engine, replace(request(FRONT, order=order), strength=0.0), base_1=as_input(base))
     on_surface = layers[-1].pixels[:, :, 3] > 0
     assert on_surface.any()
     assert np.array_equal(layers[-1].pixels[on_surface], base[on_surface])

@@ -20,7 +20,9 @@ from safetensors.torch import load_file, save_file
 
 from tests.engine.conftest import as_input, disc, picture
 from tests.engine.gates import Listener
+from tests.engine.scenes import geometry, part_of, request
 from tests.fixtures import tiny, tiny_xl
+from tests.texturing import shapes
 
 PROMPT, NEGATIVE = "a red circle on a hill", "red"
 REQUEST = GenerateRequest(PROMPT, NEGATIVE, model="xl", steps=3, seed=5)
@@ -174,6 +176,17 @@ def test_pictures_are_repainted_and_inpainted(engine: Any) -> None:
     covered[box] = layer.pixels[:, :, 3] > 0
     assert covered.any()
     assert not (covered & (mask == 0)).any()
+
+
+@pytest.mark.parametrize("order", ["in turn", "together"])
+def test_textures_are_painted(engine: Any, order: str) -> None:
+    job = request(order=order, around=2)
+    given = {"geometry": geometry(part_of(shapes.cube()))}
+    layers = engine.generate(replace(job, model="xl", steps=3), given, Listener())
+    assert [layer.info.name for layer in layers] == ["view 1", "view 2", "target 1"]
+    assert "control depth" in layers[-1].info.recipe.adapters
+    again = engine.generate(layers[-1].info.recipe.request, given, Listener())
+    assert np.array_equal(again[-1].pixels, layers[-1].pixels)
 
 
 def test_controls_steer_and_loras_are_worn(engine: Any, home: Path) -> None:

@@ -106,6 +106,20 @@ def test_bricks_are_red_and_have_joints(engine: Any, order: str) -> None:
     assert 0.05 < lighter.mean() < 0.4
 
 
+@pytest.mark.parametrize("order", ["in turn", "together"])
+def test_a_texture_that_is_there_stays_as_much_as_the_strength_says(engine: Any, order: str) -> None:
+    base = given(np.full((SIDE, SIDE, 4), (30, 60, 210, 255), np.uint8), PixelFormat.RGBA8)
+    pictures = {"geometry": geometry(shapes.cube()), "base 1": base}
+    blue, red = [], []
+    for strength in (0.2, 1.0):
+        layer = engine.generate(replace(request("red", order), strength=strength), pictures, OpenGate())[-1]
+        found = shares(layer.pixels)
+        blue.append(found["blue"])
+        red.append(found["red"])
+    assert blue[0] > 0.9
+    assert red[1] > 0.9
+
+
 def camera(x: float) -> Camera:
     view = look_at((x, -5.0, 1.5), (x, 0.0, 0.0), (256, 256))
     world, projection = (

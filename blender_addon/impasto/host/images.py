@@ -10,7 +10,7 @@ from impasto_studio.host import Picture
 from impasto_studio.pictures import to_show
 from impasto_studio.png import png
 
-__all__ = ["at_window", "new_image", "put_pixels", "show_image", "undo_step", "window_of"]
+__all__ = ["at_window", "new_image", "put_pixels", "set_background", "show_image", "undo_step", "window_of"]
 
 OURS = "impasto"  # custom property: this image was painted here
 
@@ -74,3 +74,12 @@ def show_image(image: Any) -> bool:
     area.spaces.active.image = image
     area.tag_redraw()
     return True
+
+
+def set_background(camera: Any, image: Any) -> None:
+    """The picture fills the camera's frame, over the objects. Ours from before makes room for it."""
+    ours = [one for one in camera.background_images if one.image is not None and one.image.get(OURS)]
+    background = ours[0] if ours else camera.background_images.new()
+    background.image = image
+    background.display_depth, background.frame_method, background.alpha = "FRONT", "STRETCH", 1.0
+    camera.show_background_images = True

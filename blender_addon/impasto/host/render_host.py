@@ -1,11 +1,13 @@
 """The Render panel's host: its document is what the scene's camera or the 3D view shows."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import bpy
 import numpy
 from bpy.app.handlers import persistent
+from impasto_protocol.rasters import PixelFormat
 from impasto_studio.geometry import Box
 from impasto_studio.host import (
     Animation,
@@ -29,16 +31,17 @@ from .capture.rays import Buffers, Eye, seen
 from .capture.rendered import rendered
 from .capture.surfaces import Surfaces
 from .documents import document_id
-from .images import new_image, show_image, undo_step
+from .images import new_image, set_background, show_image, undo_step
 from .loop import Loop, Sliced, Trouble
 from .options import RenderOptions
 from .overlay import Overlay
-from .sequences import sequence
+from .sequences import folder_beside, play_frames, sequence
 from .views import camera_frame, camera_now, scene_now, selected_box, size_now
 
 __all__ = ["RenderHost"]
 
 CLOSED = "Another file was opened. Open the one this was painted for, then apply it from the history."
+UNSAVED = "Save the file first: the frames are kept beside it."
 UNSEEN = "Nothing of the selected objects can be seen from here. Select others, or turn the view."
 NAMES = {
     "depth": "Depth",
@@ -64,6 +67,7 @@ class RenderHost(Base):
         self.options = RenderOptions()
         self._surfaces = Surfaces()
         self._overlay = Overlay(bpy.types.SpaceView3D, "VIEW_3D", self._place)
+        self._beside = Overlay(bpy.types.SpaceImageEditor, "IMAGE_EDITOR", self._place_beside)
         self._watching: Sliced | None = None
         self._changed: set[str] = set()  # objects whose geometry has changed since it was last looked at
         self._changes = 0  # of anything in the scene
@@ -74,6 +78,7 @@ class RenderHost(Base):
     def close(self) -> None:
         """At the add-on's end."""
         self._overlay.close()
+        self._beside.close()
         self._stop_watching()
         self._surfaces.clear()
 
@@ -99,6 +104,37 @@ class RenderHost(Base):
 
     def capture(self, wanted: Capture, done: Callable[[Captured], None], failed: Failed) -> None:
         self.loop.run(self._captured(wanted), done, failed)
+
+    def capture_frame(
+        self, frame: int, wanted: Capture, done: Callable[[Captured], None], failed: Failed
+    ) -> None:
+        """Another frame of the scene; the timeline is put back, also after a failure."""
+        self.loop.run(self._frame_captured(frame, wanted), done, failed)
+
+    def _frame_captured(self, frame: int, wanted: Capture) -> Sliced:
+        scene = self._scene_of(wanted.document)
+        name, before = scene.name, (scene.frame_current, scene.frame_subframe)
+        scene.frame_set(frame)
+        try:
+            return (yield from self._captured(wanted))
+        finally:
+            scene = bpy.data.scenes.get(name)
+            if scene is not None and scene.frame_current == frame:  # else the artist has gone elsewhere
+                scene.frame_set(before[0], subframe=before[1])
+
+    def composed(self, picture: Picture, x: int, y: int, ground: Picture | None) -> Picture:
+        if ground is None or picture.format is PixelFormat.RGB8:
+            return picture
+        return picture_of(laid_over(rgba_of(ground), rgba_of(picture), x, y))
+
+    def show_frames(self, frames: tuple[Path, ...], name: str) -> None:
+        play_frames(frames, name)
+
+    def frames_folder(self, name: str, key: str) -> Path:
+        """Where the frames of one recipe are. Raises `Trouble`: they must outlive Blender."""
+        if not bpy.data.filepath:
+            raise Trouble(UNSAVED)
+        return folder_beside(name, key)
 
     def _captured(self, wanted: Capture) -> Sliced:
         scene = self._scene_of(wanted.document)
@@ -162,7 +198,7 @@ class RenderHost(Base):
         image = new_image(f"Impasto {layer.name}".strip(), picture)
         camera = scene.camera
         if self.options.insert == "background" and camera is not None and camera.library is None:
-            _set_background(camera.data, image)
+            set_background(camera.data, image)
         undo_step(f"Impasto: {layer.name}")
         show_image(image)
         return image.name
@@ -184,6 +220,7 @@ class RenderHost(Base):
         return picture_of(laid_over(below, above, layer.x, layer.y))
 
     def preview(self, shown: Shown | None) -> bool:
+        self._beside.show(shown)
         return self._overlay.show(shown)
 
     def animate(self, animation: Animation, done: Callable[[], None], failed: Failed) -> None:
@@ -305,6 +342,16 @@ class RenderHost(Base):
             box.height / height * high,
         )
 
+    def _place_beside(self, context: Any, shown: Shown) -> tuple[float, float, float, float] | None:
+        """In an Image Editor that shows nothing else, or the last render: as large as it fits."""
+        image, region = context.space_data.image, context.region
+        if shown.document != document_id() or (image is not None and image.type != "RENDER_RESULT"):
+            return None
+        picture = shown.picture
+        scale = min(region.width / picture.width, region.height / picture.height)
+        width, height = picture.width * scale, picture.height * scale
+        return (region.width - width) / 2, (region.height - height) / 2, width, height
+
 
 def _selected(scene: Any) -> list[Any]:
     window = next((one for one in bpy.context.window_manager.windows if one.scene == scene), None)
@@ -339,15 +386,6 @@ def _renewed(before: Captured | None, now: Captured) -> Captured:
     if image is before.image and mask is before.mask and same and controls == before.controls:
         return before
     return Captured(image, mask, controls)
-
-
-def _set_background(camera: Any, image: Any) -> None:
-    """The picture fills the camera's frame, over the objects. Ours from before makes room for it."""
-    ours = [one for one in camera.background_images if one.image is not None and one.image.get("impasto")]
-    background = ours[0] if ours else camera.background_images.new()
-    background.image = image
-    background.display_depth, background.frame_method, background.alpha = "FRONT", "STRETCH", 1.0
-    camera.show_background_images = True
 
 
 def _nothing(_: object) -> None:

@@ -185,6 +185,7 @@ class TextureHost(Base):
         self._encoder.textures(textures_.pictures, encoded, failed)
 
     def _put(self, new: NewTextures, files: list[bytes]) -> Sliced:
+        yield  # all of it in one turn, so that nobody comes between
         things = _objects(
             new.document, tuple(one for target in new.targets for one in target.objects), some=True
         )
@@ -193,8 +194,6 @@ class TextureHost(Base):
         if busy:
             raise Trouble(busy)
         put(new, files, {identities.id_of(thing): thing for thing in things if thing.type == "MESH"})
-        return
-        yield
 
     def show_picture(self, name: str, picture: Picture) -> None:
         size = picture.width, picture.height

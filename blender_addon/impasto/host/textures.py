@@ -34,11 +34,13 @@ MAP = "impasto_map"  # on images that show a map
 GONE = "The image “{name}” is gone. Choose another one."
 EMPTY = "The image “{name}” cannot be read. Open it in the Image Editor, or choose another one."
 BAND = 256  # rows at once
-# A texture's alpha says how its texels came to be: 255 painted, 1 filled, 0 beside the layout. In Blender, and
-# wherever the image goes from there, all of it has to be seen; where the artist's brush goes, it becomes 255.
+# A texture's alpha says how its texels came to be: 255 painted, 1 filled, 0 beside the layout. In Blender,
+# and wherever the image goes from there, all of it has to be seen; where a brush goes, it becomes 255.
 FILLED, BESIDE = 254, 253
-TO_BLENDER = bytes([BESIDE, FILLED] + [255] * 254)
-TO_SERVER = bytes([255] * BESIDE + [0, 1, 255])
+TO_BLENDER = np.array([BESIDE, FILLED] + [255] * 254, np.uint8)
+TO_SERVER = np.array([255] * BESIDE + [0, 1, 255], np.uint8)
+OPAQUE = np.full(256, 255, np.uint8)
+AS_IT_IS = np.arange(256, dtype=np.uint8)
 
 Sliced = Generator[None, None, Any]
 
@@ -58,7 +60,7 @@ class Encoder:
 
     def textures(self, pictures: Sequence[Picture], done: Any, failed: Any) -> None:
         """RGBA8, as Blender shall have them."""
-        self._do(lambda: [png(_with_alpha(one, TO_BLENDER)) for one in pictures], done, failed)
+        self._do(lambda: [png(_for_blender(one)) for one in pictures], done, failed)
 
     def _do(self, make: Callable[[], list[bytes]], done: Any, failed: Any) -> None:
         self._worker.do(make, done, lambda error: failed(error.sentence))
@@ -109,9 +111,11 @@ def shown_first() -> str:
 # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def picture_of(name: str, format: PixelFormat, size: tuple[int, int] | None = None) -> Sliced:
+def picture_of(
+    name: str, format: PixelFormat, size: tuple[int, int] | None = None, alphas: np.ndarray = AS_IT_IS
+) -> Sliced:
     """The image as RGBA8, RGB8 or GRAY8, in sRGB, resampled to `size` (width, height). GRAY8 is brightness
-    where it is opaque. Raises `Trouble`."""
+    where it is opaque. `alphas`: what becomes of each alpha of RGBA8. Raises `Trouble`."""
     pixels = yield from _read(name)
     if size is not None and size != (pixels.shape[1], pixels.shape[0]):
         pixels = yield from _resampled(pixels, *size)
@@ -125,16 +129,18 @@ def picture_of(name: str, format: PixelFormat, size: tuple[int, int] | None = No
         else:
             rows = rows[..., :channels]
         found[start : start + BAND] = (rows * 255.0 + 0.5).clip(0, 255).astype(np.uint8)
+        if channels == 4:
+            found[start : start + BAND, :, 3] = alphas[found[start : start + BAND, :, 3]]
         yield
     return Picture(width, height, format, found.tobytes())
 
 
 def base_of(name: str) -> Sliced:
-    """The texture as RGBA8, its alpha as the server has it. Where it is the artist's own, its alpha is not ours
-    to read: all of it counts as painted."""
-    picture = yield from picture_of(name, PixelFormat.RGBA8)
-    ours = JOB in bpy.data.images[name]
-    return _with_alpha(picture, TO_SERVER if ours else bytes([255] * 256))
+    """The texture as RGBA8, its alpha as the server has it. Where it is the artist's own, its alpha is not
+    ours to read: all of it counts as painted."""
+    image = bpy.data.images.get(name)
+    ours = image is not None and JOB in image
+    return (yield from picture_of(name, PixelFormat.RGBA8, alphas=TO_SERVER if ours else OPAQUE))
 
 
 def _read(name: str) -> Sliced:
@@ -165,11 +171,10 @@ def _read(name: str) -> Sliced:
     return pixels
 
 
-def _with_alpha(picture: Picture, table: bytes) -> Picture:
-    """RGBA8 with each alpha replaced by what the table has for it."""
-    pixels = bytearray(picture.pixels)
-    pixels[3::4] = bytes(pixels[3::4]).translate(table)
-    return replace(picture, pixels=bytes(pixels))
+def _for_blender(picture: Picture) -> Picture:
+    pixels = np.frombuffer(picture.pixels, np.uint8).reshape(-1, 4).copy()
+    pixels[:, 3] = TO_BLENDER[pixels[:, 3]]
+    return replace(picture, pixels=pixels.tobytes())
 
 
 def mean_colour(picture: Picture) -> tuple[float, float, float, float]:

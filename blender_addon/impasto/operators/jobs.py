@@ -5,6 +5,8 @@ from typing import Any
 import bpy
 from impasto_studio.intent import LIVE
 
+from ..host.loop import Trouble
+from ..panel.choices import last_seed
 from ..plugin import Side, impasto
 from .base import ForJob, ForSide
 
@@ -99,6 +101,51 @@ class IMPASTO_OT_paint_image(Start, bpy.types.Operator):
     bl_options = {"REGISTER"}
 
 
+class IMPASTO_OT_paint_animation(bpy.types.Operator):
+    """Paint every frame of the scene as the panel says; frames that are there already are kept"""
+
+    bl_idname = "impasto.paint_animation"
+    bl_label = "Paint Animation"
+    bl_options = {"REGISTER"}
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        it = impasto()
+        return it is not None and not it.film.view.running
+
+    def execute(self, context: Any) -> set[str]:
+        """The seed is kept: started again, it is the same recipe, and goes on where it stopped."""
+        it = impasto()
+        assert it is not None  # see `poll`
+        side = it.sides["render"]
+        side.edit(mode="refine", seed=side.intent.seed if side.intent.seed >= 0 else last_seed(side))
+        try:
+            it.film.start(context.scene)
+        except Trouble as trouble:
+            self.report({"ERROR"}, str(trouble))
+            return {"CANCELLED"}
+        watch()
+        return {"FINISHED"}
+
+
+class IMPASTO_OT_cancel_animation(bpy.types.Operator):
+    """Stop painting frames; those that are finished stay"""
+
+    bl_idname = "impasto.cancel_animation"
+    bl_label = "Cancel Animation"
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        it = impasto()
+        return it is not None and it.film.view.running
+
+    def execute(self, context: Any) -> set[str]:
+        it = impasto()
+        if it is not None:
+            it.film.cancel()
+        return {"FINISHED"}
+
+
 class IMPASTO_OT_cancel(ForJob, bpy.types.Operator):
     """Stop this job; what it has finished stays"""
 
@@ -181,6 +228,8 @@ CLASSES = (
     IMPASTO_OT_generate,
     IMPASTO_OT_texture,
     IMPASTO_OT_paint_image,
+    IMPASTO_OT_paint_animation,
+    IMPASTO_OT_cancel_animation,
     IMPASTO_OT_cancel,
     IMPASTO_OT_cancel_all,
     IMPASTO_OT_retry,

@@ -31,11 +31,13 @@ __all__ = [
     "negative",
     "number",
     "option_choice",
+    "own_seeds",
     "pick",
     "picked",
     "prompt",
     "seed_field",
     "seed_lock",
+    "set_own_seeds",
     "side_of",
     "steps",
     "takes",
@@ -290,6 +292,18 @@ def follow_strength(kind: str, name: str) -> Any:
         set=lambda self, value: _follow_strictly(kind, value),
         options=PLAIN,
     )
+
+
+def own_seeds() -> bool:
+    """Of the frames of an animation."""
+    it = impasto()
+    return it is not None and it.film.own_seeds
+
+
+def set_own_seeds(on: bool) -> None:
+    it = impasto()
+    if it is not None:
+        it.film.own_seeds = on
 
 
 def live_switch() -> Any:

@@ -4,6 +4,7 @@ from typing import Any
 
 import blf
 import bpy
+from impasto_studio.frames import FramesView
 from impasto_studio.texts import tr
 from impasto_studio.view import JobView, LinkView
 
@@ -175,6 +176,11 @@ def remaining(seconds: float) -> str:
     if seconds < 90:
         return tr("{n} s left", n=max(1, round(seconds) if seconds < 10 else 5 * round(seconds / 5)))
     return tr("{n} min left", n=round(seconds / 60))
+
+
+def counts(film: FramesView) -> dict[str, int]:
+    """For sentences on a batch of frames."""
+    return {"frame": film.frame, "done": film.done, "total": film.total}
 
 
 def status(job: JobView | None, others: int) -> str | None:

@@ -22,11 +22,13 @@ from .binding import (
     negative,
     number,
     option_choice,
+    own_seeds,
     pick,
     picked,
     prompt,
     seed_field,
     seed_lock,
+    set_own_seeds,
     side_of,
     steps,
     takes,
@@ -95,6 +97,13 @@ class IMPASTO_render_fields(bpy.types.PropertyGroup):
         **bound("render", "live_on_canvas"),
     )
     live: live_switch()
+    own_seeds: bpy.props.BoolProperty(
+        name="Seed per Frame",
+        description="Each frame of an animation has a seed of its own, instead of the same one",
+        get=lambda self: own_seeds(),
+        set=lambda self, on: set_own_seeds(on),
+        options=PLAIN,
+    )
     done: done("render")
 
 

@@ -5,9 +5,10 @@ from typing import Any
 import bpy
 from impasto_studio.texts import tr
 
+from ..plugin import impasto
 from .base import InView3D
 from .choices import FOLLOWED, kind_of
-from .parts import button, jobs, model_and_steps, notice, ready, seed, wide_prompt, words
+from .parts import button, counts, jobs, model_and_steps, notice, ready, seed, wide_prompt, words
 from .takes import history, takes
 
 __all__ = ["CLASSES"]
@@ -113,6 +114,29 @@ class IMPASTO_PT_render_output(_Under, bpy.types.Panel):
         layout.prop(fields, "region")
 
 
+class IMPASTO_PT_render_animation(_Under, bpy.types.Panel):
+    bl_label = "Animation"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: Any) -> None:
+        it = impasto()
+        if it is None:
+            return
+        layout, fields, film, scene = self.layout, self.fields(context), it.film.view, context.scene
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        layout.prop(fields, "own_seeds")
+        text = tr("Paint Frames {first} – {last}", first=scene.frame_start, last=scene.frame_end)
+        button(layout, "impasto.paint_animation", text, "RENDER_ANIMATION")
+        if film.running:
+            row = layout.row(align=True)
+            said = tr("Frame {frame}: {done} of {total} are there", **counts(film))
+            words(row, context, said, quiet=True)
+            row.operator("impasto.cancel_animation", text="", icon="X", emboss=False)
+        elif film.sentence:
+            words(layout, context, film.sentence, icon="INFO")
+
+
 class IMPASTO_PT_render_advanced(_Under, bpy.types.Panel):
     bl_label = "Advanced"
     bl_options = {"DEFAULT_CLOSED"}
@@ -144,6 +168,7 @@ CLASSES = (
     IMPASTO_PT_render_takes,
     IMPASTO_PT_render_follow,
     IMPASTO_PT_render_output,
+    IMPASTO_PT_render_animation,
     IMPASTO_PT_render_advanced,
     IMPASTO_PT_render_history,
 )

@@ -3,9 +3,10 @@
 from typing import Any
 
 import bpy
+from impasto_studio.texts import tr
 
 from ..plugin import impasto
-from .parts import status
+from .parts import counts, status
 
 __all__ = ["hide", "show"]
 
@@ -21,7 +22,11 @@ def show() -> None:
     _list_objects(it.sides["texture"].view.objects)
     jobs = [job for side in it.sides.values() for job in side.view.jobs if job.state != "failed"]
     jobs.sort(key=lambda job: job.state != "running")
-    _say(status(jobs[0] if jobs else None, len(jobs) - 1))
+    said = status(jobs[0] if jobs else None, len(jobs) - 1)
+    film = it.film.view
+    if said is None and film.running:
+        said = tr("Impasto: frame {frame}, {done} of {total} are there", **counts(film))
+    _say(said)
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
             if area.type in EDITORS:
@@ -39,8 +44,8 @@ def _say(text: str | None) -> None:
     global _said
     if text != _said:
         _said = text
-        for window in bpy.context.window_manager.windows:
-            window.workspace.status_text_set(text)
+        for workspace in bpy.data.workspaces:  # she may change to another one meanwhile
+            workspace.status_text_set(text)
 
 
 def _list_objects(entries: tuple[Any, ...]) -> None:

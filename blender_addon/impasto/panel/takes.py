@@ -44,6 +44,9 @@ def takes(layout: Any, side: str, view: View) -> None:
         row, "impasto.apply_take", tr("Apply Again") if view.applied else tr("Apply"), "CHECKMARK", side=side
     )
     button(row, "impasto.put_takes_away", tr("Done") if view.applied else tr("Put Away"), side=side)
+    if shown is not None:
+        again = row.operator("impasto.reuse_take", text="", icon="LOOP_BACK")
+        again.side, again.job, again.index = side, shown.job, shown.index
 
 
 def history(layout: Any, side: str, view: View) -> None:

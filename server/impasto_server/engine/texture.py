@@ -162,7 +162,8 @@ class TextureJob:
         side = texture.view_px or (source.info.native_px if source else _LOOKED_PX)
         views = texture.views or placed(self._atelier.points, texture.around, side)
         order = texture.order
-        if any(role.startswith("view ") for role in self.pictures):  # pictures and masks are for one by one
+        # Given pictures, masks, and what stays as it is: for views that are looked at one by one.
+        if request.strength == 0.0 or any(role.startswith("view ") for role in self.pictures):
             order = "in turn"
         texture = replace(texture, views=views, view_px=side, around=len(views), order=order)
         made = GenerateRequest("", model="", seed=0, texture=texture)

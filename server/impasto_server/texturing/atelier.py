@@ -194,6 +194,7 @@ class Atelier:
             table, part = self._surface.tables[number], self._surface.of_table(number)
             alpha = np.where(coat.known[part], PAINTED, FILLED).astype(np.uint8)
             painted = coat.painted[part]
+            self._surface.rays.check()
             texture = texture_of(table, colours, alpha, painted, self._bases[number])
             made.append(Finished(texture, float(painted.mean()) if len(table) else 0.0))
         return made
@@ -224,6 +225,7 @@ class Atelier:
         for number, (table, base) in enumerate(zip(self._surface.tables, self._bases, strict=True)):
             part = self._surface.of_table(number)
             where = None if asked is None else asked[part]
+            check()
             colours, known, painted = coat.colours[part], coat.known[part], coat.painted[part]
             made.append(filled(table, colours, known, painted, base, where, check))
         return made

@@ -20,6 +20,7 @@ FloatArray = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
 PAINTED, FILLED = 255, 1  # alpha of a finished texture
+_COVERS = 0.95  # opacity from which new paint over a base counts as such
 _RIM_PX = 4.0  # at silhouettes, over which what was painted before shows through
 _COMPARED = 100_000  # texels, when views' colours are brought together
 
@@ -93,26 +94,34 @@ def painted_over(
     check()
     mixed, total = blend(sights, colours, weights, count)
     check()
-    opacity = np.zeros(count, np.float32)
-    for sight, mask in zip(sights, masks, strict=True):
-        own = mask * rise(sight.margin, 0.0, _RIM_PX) * rise(sight.cosine, GRAZING, GRAZING + 0.1)
-        opacity[sight.texels] = np.maximum(opacity[sight.texels], own)
-    opacity[~coat.known] = 1.0
+    opacity = _opacity(coat, sights, masks, total > 0)
     if freedom is not None:
         over = np.ones(count, np.float32)
         over[sights[0].texels] = _at(freedom, sights[0])
         opacity[coat.painted] *= over[coat.painted]
-    (change,) = np.nonzero((total > 0) & (opacity > 0))
-    share = opacity[change, None]
-    result = coat.colours.copy()
-    result[change] += (mixed[change] - result[change]) * share
-    known, painted, cosine = coat.known.copy(), coat.painted.copy(), coat.cosine.copy()
-    known[change] = painted[change] = True
-    opacity[total <= 0] = 0.0
+    (change,) = np.nonzero(opacity > 0)
+    result, known = coat.colours.copy(), coat.known.copy()
+    painted, cosine = coat.painted.copy(), coat.cosine.copy()
+    result[change] += (mixed[change] - result[change]) * opacity[change, None]
+    known[change] = True
+    painted[opacity > _COVERS] = True  # else a base shows through: the next view shall paint there as well
     for sight, mask in zip(sights, masks, strict=True):
         own = np.where((opacity[sight.texels] > 0.5) & (mask > 0.5), sight.cosine, np.float32(0.0))
         cosine[sight.texels] = np.maximum(cosine[sight.texels], own)
     return Coat(result, known, painted, cosine)
+
+
+def _opacity(coat: Coat, sights: Sequence[Sight], masks: Sequence[FloatArray], reached: Mask) -> FloatArray:
+    """(N,) 0..1 of new colours over what there is: as much as the view that covers a texel best has of it.
+    All where there is nothing yet, none where no view has `reached` it.
+    """
+    opacity = np.zeros(len(reached), np.float32)
+    for sight, mask in zip(sights, masks, strict=True):
+        own = mask * rise(sight.margin, 0.0, _RIM_PX) * rise(sight.cosine, GRAZING, GRAZING + 0.1)
+        opacity[sight.texels] = np.maximum(opacity[sight.texels], own)
+    opacity[~coat.known] = 1.0
+    opacity[~reached] = 0.0
+    return opacity
 
 
 def _solved(

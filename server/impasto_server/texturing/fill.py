@@ -52,6 +52,7 @@ def fill_holes(
     ]
     check()
     known, known_colours = _cells(places[0], colours[painted], size / _CELLS)
+    check()
     empty, _ = _cells(places[1], colours[holes], size / _CELLS)
     check()
     empty_colours = _mean_of_nearest(known, known_colours, empty, _NEIGHBOURS, size, check)

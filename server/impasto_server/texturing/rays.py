@@ -17,7 +17,7 @@ __all__ = ["Hits", "Rays"]
 
 # What Embree says for a ray that meets nothing is its largest distance.
 _NOTHING = -1
-_AT_ONCE = 1 << 18
+_AT_ONCE = 1 << 17
 
 
 @dataclass(frozen=True, eq=False)

@@ -29,7 +29,7 @@ GRAZING = float(np.cos(np.radians(75.0)))  # cosine below which a surface is too
 _CLEAR = 2e-5
 _RIM_PX = 1.0  # from a silhouette, within which a pixel shows more than one surface
 _SAME_PX = 3.0  # by which a curved surface is off the plane of a face of it, one pixel away
-_AT_ONCE = 1 << 18  # points
+_AT_ONCE = 1 << 17  # points
 _REACH_PX = 16.0  # margins are not counted further
 
 FloatArray = npt.NDArray[np.float32]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.hosts.blender.harness import Blender, archive
-from tests.hosts.blender.versions import MAIN, VERSIONS, Blenderless, python_of
+from tests.hosts.blender.versions import MAIN, VERSIONS, Blenderless, possible, python_of
 from tests.hosts.server import Server
 
 collect_ignore = ["inside", "probe.py"]  # run by Blender's Python, not by ours
@@ -23,7 +23,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     versions = [
         pytest.param(version, marks=() if everywhere or version == MAIN else pytest.mark.heavy)
         for version in VERSIONS
-        if version == MAIN or everywhere or asked
+        if version == MAIN or (version in possible() and (everywhere or asked))
     ]
     metafunc.parametrize("version", versions, scope="module")
 

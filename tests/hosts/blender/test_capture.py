@@ -48,3 +48,19 @@ def test_edges_are_outlines_and_creases(blender: Blender) -> None:
     assert found["left"] == found["top"] == 0
     assert found["of the ball"] > 200
     assert found["inside the ball"] == 0
+
+
+def test_work_in_slices_takes_turns(blender: Blender) -> None:
+    found = blender.call("capture_loop.turns")
+    assert found == {
+        "first turn": ["a0", "b0", "a1"],
+        "second turn": ["a2", "a3", "a ends", "a"],
+        "rests": [[], False],
+        "after its rest": ["b1"],
+        "its end": ["b ends", "b"],
+        "refused": [["failed", "Do this."]],
+        "broken": False,
+        "given up": ["given up"],
+        "stopped": [["c ends"], []],
+        "all stopped": [["d ends"], []],
+    }

@@ -9,9 +9,18 @@ import pytest
 from impasto_server.plugins import blender as installed
 
 from tests.hosts.blender.harness import Blender
-from tests.hosts.blender.versions import python_of
+from tests.hosts.blender.versions import VERSIONS, Blenderless, python_of
 
 pytestmark = pytest.mark.every_blender
+
+
+@pytest.mark.parametrize("wanted", VERSIONS)
+def test_this_blender_is_tested(wanted: str) -> None:
+    """Says so where one is not."""
+    try:
+        assert python_of(wanted).exists()
+    except Blenderless as why:
+        pytest.skip(f"the real Blender {wanted}: {why}")
 
 
 def test_blenders_own_check_finds_nothing(able: str, zipped: Path) -> None:

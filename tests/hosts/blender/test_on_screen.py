@@ -66,20 +66,20 @@ def test_every_panel_is_drawn_in_every_state(artist: ArtistAtScreen) -> None:
     artist.options(side="render", longest_px=128)
     for source in ("around", "cameras", "view"):
         artist.edit(side="texture", source=source)
-        artist.blender.call("screen.frames")
+        artist.blender.call("screen.frames", count=3)
     artist.edit(side="texture", **{**SMALL["texture"], "separately": True})
     artist.press_when_ready("texture", "texture")
     artist.running("texture")
-    artist.blender.call("screen.frames")
+    artist.blender.call("screen.frames", count=3)
     artist.until(lambda view: settled(view) and view["results"])
     artist.press_when_ready("render", "generate")
     artist.until(lambda view: view["takes"] and settled(view), "render")
     artist.blender.call("screen.unfold")
-    artist.blender.call("screen.frames")
+    artist.blender.call("screen.frames", count=3)
     artist.blender.call("screen.show_editor", kind="IMAGE_EDITOR")
     for mode in ("fill", "refine", "upscale"):
         artist.edit(side="image", mode=mode)
-        artist.blender.call("screen.frames")
+        artist.blender.call("screen.frames", count=3)
     assert "Traceback" not in artist.blender.output, artist.blender.output[-4000:]
 
 

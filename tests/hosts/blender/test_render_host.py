@@ -73,6 +73,17 @@ def test_settings_and_memory_are_kept(blender: Blender) -> None:
     assert found["document"]
 
 
+def test_frames_are_captured_and_the_timeline_stays(blender: Blender) -> None:
+    found = blender.call("render_panel.frames")
+    assert found["different"] == 3
+    assert found["again"]
+    assert found["changed"] == []
+    assert found["unsaved"].startswith("Save the file first")
+    assert found["folder"] == "impasto/a ride_2 abc"
+    assert found["failed"].startswith("The scene has no camera")
+    assert found["frame"] == 7
+
+
 def test_what_is_drawn_lies_where_the_rays_say(blender: Blender) -> None:
     found = blender.call("render_panel.drawn")
     if found is None:

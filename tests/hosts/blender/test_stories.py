@@ -146,3 +146,28 @@ def test_an_image_gets_a_control_map(artist: Artist) -> None:
     artist.until(lambda view: len(artist.images()) > len(before), "image")
     (name,) = set(artist.images()) - set(before)
     assert artist.images()[name] == [128, 128]
+
+
+def test_an_animation_is_painted_frame_by_frame_and_goes_on_where_it_stopped(
+    artist: Artist, tmp_path: Path
+) -> None:
+    artist.change(statement="C.scene.frame_end = 3; C.scene.frame_set(2)")
+    artist.save_file(path=str(tmp_path / "film.blend"))
+    artist.until(lambda view: view["can_start"], "render")
+    artist.press(operator="paint_animation")
+    artist.until(lambda view: len(artist.film()["files"]) >= 1, "render")
+    artist.press(operator="cancel_all")
+    artist.until(lambda view: not artist.film()["running"], "render")
+    before = artist.film()["files"]
+    artist.press(operator="paint_animation")
+    artist.until(lambda view: not artist.film()["running"], "render")
+    film = artist.film()
+    assert film["sentence"] == ""
+    assert len(film["files"]) == film["done"] == 3
+    assert set(before) <= set(film["files"]), "in the same folder"
+    assert artist.frame() == 2, "the timeline stands where it was"
+
+
+def test_frames_of_a_file_that_was_never_saved_have_no_place(artist: Artist) -> None:
+    artist.until(lambda view: view["can_start"], "render")
+    assert "ave" in artist.complaint(operator="paint_animation")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.hosts.blender.places import ROOT
 
-__all__ = ["MAIN", "VERSIONS", "Blenderless", "python_of"]
+__all__ = ["MAIN", "VERSIONS", "Blenderless", "possible", "python_of"]
 
 # The only place where they stand: version → the Python it is built for.
 VERSIONS = {"4.2.23": "3.11", "4.5.15": "3.11", "5.0.1": "3.11", "5.2.3": "3.13"}
@@ -47,6 +47,21 @@ def python_of(version: str) -> Path:
     if loaded.returncode:
         raise Blenderless(f"bpy {version} does not load: {_last(loaded.stderr)}")
     return python
+
+
+@cache
+def possible() -> tuple[str, ...]:
+    """The versions that there is a Python for. Quick: nothing is installed."""
+    if "IMPASTO_BPY" in os.environ:
+        return tuple(one for one in VERSIONS if (Path(os.environ["IMPASTO_BPY"]) / one).is_dir())
+    found = []
+    for version, python in VERSIONS.items():
+        try:
+            _interpreter(python)
+        except Blenderless:
+            continue
+        found.append(version)
+    return tuple(found)
 
 
 def _interpreter(wanted: str) -> str:

@@ -1,6 +1,7 @@
 """What an artist does and sees, for tests of whole stories."""
 
 from dataclasses import fields, is_dataclass, replace
+from pathlib import Path
 
 import bpy
 import numpy
@@ -177,3 +178,24 @@ def corner_and_middle(name):
     outside = pixels.copy()
     outside[32:96, 32:96] = 0
     return {"outside": outside.tobytes().hex(), "middle": pixels[32:96, 32:96].tobytes().hex()}
+
+
+def film():
+    """How far the animation is, and its files."""
+    it = plugin()
+    folder = Path(bpy.data.filepath).parent
+    files = sorted(str(path.relative_to(folder)) for path in folder.rglob("*.png"))
+    return {**_plain(it.film.view), "files": files}
+
+
+def frame():
+    return bpy.context.scene.frame_current
+
+
+def complaint(operator):
+    """What a button says when it cannot."""
+    try:
+        getattr(bpy.ops.impasto, operator)()
+    except RuntimeError as error:
+        return str(error)
+    return ""

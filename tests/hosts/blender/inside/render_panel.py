@@ -16,6 +16,7 @@ __all__ = [
     "captured",
     "drawn",
     "follows",
+    "frames",
     "inserted",
     "part_inserted",
     "plays_recordings",
@@ -348,4 +349,39 @@ def drawn() -> dict[str, Any] | None:
             if "linear_colorspace_settings" not in one and "Render Result/has_data" not in one
         ],
         "render": rendered[0] if alpha is None else float((alpha == near).mean()),
+    }
+
+
+def frames() -> dict[str, Any]:
+    """A batch's captures: each of its own frame, and the timeline is where it was, also after a failure."""
+    bpy.ops.wm.read_factory_settings(use_empty=False)
+    cube, scene = bpy.data.objects["Cube"], bpy.context.scene
+    cube.keyframe_insert("location", frame=1)
+    cube.location.x = 4.0
+    cube.keyframe_insert("location", frame=40)
+    scene.frame_set(7)
+    host = _host(longest_px=64)
+    hosts = vendor("impasto_studio.host")
+    wanted = hosts.Capture(host.scene().document, host.scene().box, False, False, ("depth",))
+    before = scene_hash.scene_state()
+    found = [run(host, "capture_frame", frame, wanted).controls[0].pixels for frame in (1, 20, 40, 20)]
+    changed = scene_hash.differences(before, scene_hash.scene_state())
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            host.frames_folder("ride", "abc")
+        except addon("host.loop").Trouble as trouble:
+            unsaved = str(trouble)
+        bpy.ops.wm.save_as_mainfile(filepath=str(Path(folder) / "file.blend"))
+        kept = host.frames_folder("a ride/2", "abc")
+        beside = str(kept.relative_to(folder))
+    scene.camera = None
+    failed = run(host, "capture_frame", 30, wanted)
+    return {
+        "different": len(set(found)),
+        "again": found[1] == found[3],
+        "changed": changed,
+        "unsaved": unsaved,
+        "folder": beside,
+        "failed": failed[0],
+        "frame": scene.frame_current,
     }
