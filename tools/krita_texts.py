@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 SOURCES = (ROOT / "krita_plugin" / "impasto", ROOT / "protocol" / "impasto_studio")
 TRANSLATIONS = ROOT / "krita_plugin" / "impasto" / "translations"
 TEMPLATE = TRANSLATIONS / "template.json"
-LEFT_OUT = {"vendor", "texture"}  # of others, and what Krita has no use for
+LEFT_OUT = {"vendor", "texture", "frames.py"}  # of others, and what Krita has no use for
 
 
 class NotReadable(Exception):

@@ -6,6 +6,7 @@ import os
 import queue
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from impasto_studio.host import Capture, Captured, Picture
 from impasto_studio.tasks import Plan
 from impasto_studio.workers import WorkerThread
 
+from tests.studio.fakes import LIMITS
 from tests.studio.test_with_server import server
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="no SIGKILL there")
@@ -141,3 +143,87 @@ def test_a_frame_that_cannot_be_read_stops_the_batch_with_its_sentence(tmp_path:
     assert not room.frames.view.running
     assert room.frames.view.sentence == "The scene has no camera."
     room.worker.close()
+
+
+def test_a_second_start_changes_nothing(tmp_path: Path) -> None:
+    room, wanted = Room(), batch(tmp_path)
+    with server(tmp_path / "home"), Session.connect(tmp_path / "home", "Test 1") as session:
+        room.frames.start(wanted, session, session.welcome.limits)
+        room.frames.start(batch(tmp_path / "other"), session, session.welcome.limits)
+        room.run()
+    assert room.host.captured == [3, 4, 5, 6]
+    assert not (tmp_path / "other").exists()
+    room.worker.close()
+
+
+def test_a_scene_without_frames_is_over_at_once(tmp_path: Path) -> None:
+    room = Room()
+    empty = replace(batch(tmp_path), frames=())
+    room.frames.start(empty, Unreachable(), LIMITS)
+    assert not room.frames.view.running
+    assert room.host.shown == []
+    room.worker.close()
+
+
+def test_a_frame_that_is_being_painted_is_cancelled(tmp_path: Path) -> None:
+    room, wanted = Room(), batch(tmp_path)
+    with (
+        server(tmp_path / "home", step_s=0.2),
+        Session.connect(tmp_path / "home", "Test 1") as session,
+    ):
+        room.frames.start(wanted, session, session.welcome.limits)
+        room.run(until=lambda: any(job.state == "running" for job in session.jobs()))
+        room.frames.cancel()
+        room.run()
+        assert [job.state for job in session.jobs()] == ["cancelled"]
+    assert room.host.captured == [3]
+    assert not wanted.folder.exists()
+    assert room.frames.view.sentence == ""
+    room.worker.close()
+
+
+def test_a_batch_is_cancelled_while_a_frame_is_read_or_waits_to_be_sent(tmp_path: Path) -> None:
+    read: list[Callable[[], None]] = []
+    waiting: list[Callable[[], None]] = []
+
+    class Slow(Timeline):
+        def capture_frame(
+            self, frame: int, wanted: Capture, done: Callable[[Captured], None], failed: Callable[[str], None]
+        ) -> None:
+            read.append(lambda: Timeline.capture_frame(self, frame, wanted, done, failed))
+
+    class Later:
+        def do(self, errand: Any, done: Any, failed: Any) -> None:
+            waiting.append(lambda: done(errand()))
+
+    for cancel_while_read in (True, False):
+        host = Slow()
+        frames = Frames(host, Later(), lambda: None)  # type: ignore[arg-type]  # a worker that only does
+        frames.start(batch(tmp_path), Unreachable(), LIMITS)
+        if cancel_while_read:
+            frames.cancel()
+            read.pop()()
+            assert waiting == []
+        else:
+            read.pop()()
+            frames.cancel()
+            waiting.pop()()
+        assert not frames.view.running
+        assert (frames.view.sentence, frames.view.done) == ("", 0)
+
+
+def test_where_frames_cannot_be_written_the_sentence_names_the_folder(tmp_path: Path) -> None:
+    room = Room()
+    (tmp_path / "file").touch()
+    with server(tmp_path / "home"), Session.connect(tmp_path / "home", "Test 1") as session:
+        room.frames.start(batch(tmp_path / "file"), session, session.welcome.limits)
+        room.run()
+    assert str(tmp_path / "file") in room.frames.view.sentence
+    room.worker.close()
+
+
+class Unreachable(Session):
+    """A session that nothing is asked of."""
+
+    def __init__(self) -> None:
+        pass

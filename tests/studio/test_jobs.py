@@ -12,6 +12,7 @@ from impasto_protocol.rasters import PixelFormat
 from impasto_studio.commands import Commands
 from impasto_studio.geometry import Box
 from impasto_studio.notes import read_note
+from impasto_studio.tasks import Plan
 from impasto_studio.view import View
 
 from tests.studio.easel import Easel, selecting
@@ -30,6 +31,21 @@ def atelier(tmp_path: Path) -> Atelier:
 
 def states(view: View) -> list[str]:
     return [job.state for job in view.jobs]
+
+
+def test_others_can_ask_what_the_button_would_do_and_where_it_would_go(tmp_path: Path) -> None:
+    made = Atelier(tmp_path)
+    made.easel.open(DOCUMENT, 96, 80)
+    assert made.studio.served is None
+    made.open()
+    made.say(mode="generate", prompt="a fox")
+    plan, served = made.studio.plan, made.studio.served
+    assert isinstance(plan, Plan)
+    assert plan.request.prompt == "a fox"
+    assert served is not None
+    assert served[1] == LIMITS
+    made.say(mode="generate", prompt="")
+    assert made.studio.plan == "Write what the picture shall show."
 
 
 # ── the usual way ────────────────────────────────────────────────────────────────────────────────────────

@@ -31,7 +31,7 @@ from .loop import Loop, Sliced, Trouble
 from .masks import Masks
 from .options import ImageOptions
 from .overlay import Overlay
-from .pixels import check_image, floats_of, laid_into, sizes_of, values_of
+from .pixels import BAND_ROWS, check_image, floats_of, laid_into, sizes_of, values_of
 from .sequences import sequence
 from .strokes import Strokes
 from .tiles import folded, overlap_px, unrolled
@@ -136,7 +136,7 @@ class ImageHost(Base):
         check_image(image)
         picture = None
         if wanted.image or "" in wanted.controls:
-            picture = self._cut(values_of(image, floats_of(image)), wanted.box)
+            picture = self._cut((yield from _read(image)), wanted.box)
             yield
         mask = None
         if wanted.mask:
@@ -290,6 +290,17 @@ class ImageHost(Base):
         left, bottom = view.view_to_region(box.x / width, 1 - box.bottom / height, clip=False)
         right, top = view.view_to_region(box.right / width, 1 - box.y / height, clip=False)
         return float(left), float(bottom), float(right - left), float(top - bottom)
+
+
+def _read(image: Any) -> Sliced:
+    """`values_of` the whole image as it is now, in bands."""
+    floats = floats_of(image)
+    yield
+    bands = []
+    for top in range(0, len(floats), BAND_ROWS):
+        bands.append(values_of(image, floats[top : top + BAND_ROWS]))
+        yield
+    return numpy.concatenate(bands)
 
 
 def _shown_image() -> Any | None:

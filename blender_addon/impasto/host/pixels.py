@@ -11,7 +11,9 @@ from impasto_studio.geometry import Box
 from .arrays import linear, srgb
 from .loop import Trouble
 
-__all__ = ["check_image", "floats_of", "laid_into", "put_floats", "sizes_of", "values_of"]
+__all__ = ["BAND_ROWS", "check_image", "floats_of", "laid_into", "put_floats", "sizes_of", "values_of"]
+
+BAND_ROWS = 128  # converted between two rests
 
 VIEWER = "“{name}” shows what is made elsewhere. Save it as an image (Image > Save As), and open that."
 TILES = "“{name}” has several tiles (UDIM). Open one of them as an image of its own."

@@ -43,7 +43,8 @@ class Strokes:
         self._handler = persistent(lambda *_: self._follow())
 
     def put(self, image: Any, floats: numpy.ndarray, box: Box, part: numpy.ndarray) -> None:
-        """Writes a part of an image, whose values are `floats` now. The caller makes the undo step after."""
+        """Writes a part of an image, whose values are `floats` now: they are taken over, and changed. The
+        caller makes the undo step after."""
         last = int(image.get(NUMBER, 0))
         # What was undone cannot come again.
         gone = self._newer(image.name, last)
@@ -51,9 +52,8 @@ class Strokes:
         number = next(_numbers)
         before = floats[box.y : box.bottom, box.x : box.right].copy()
         stroke = _Stroke(image.name, sizes_of(image), box, before, part, number, last)
-        values = floats.copy()
-        values[box.y : box.bottom, box.x : box.right] = part
-        put_floats(image, values)
+        floats[box.y : box.bottom, box.x : box.right] = part
+        put_floats(image, floats)
         image[NUMBER] = number
         self._at[image.name] = number
         self._strokes.append(stroke)
@@ -89,7 +89,7 @@ class Strokes:
                 continue
             for stroke, part in self._way(name, now, wanted):
                 if sizes_of(image) == stroke.size:
-                    floats, box = floats_of(image).copy(), stroke.box
+                    floats, box = floats_of(image), stroke.box
                     floats[box.y : box.bottom, box.x : box.right] = part
                     put_floats(image, floats)
             self._at[name] = wanted

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.blender)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Blenders are installed now, if need be: a test's time limit is not for downloads."""
+    if session.config.option.collectonly:
+        return
+    wanted = {item.callspec.params.get("version") for item in session.items if hasattr(item, "callspec")}
+    for version in sorted(wanted & set(VERSIONS)):
+        with suppress(Blenderless):  # the tests say so, see `able`
+            python_of(version)
 
 
 @pytest.fixture(scope="session")

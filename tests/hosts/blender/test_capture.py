@@ -50,6 +50,14 @@ def test_edges_are_outlines_and_creases(blender: Blender) -> None:
     assert found["inside the ball"] == 0
 
 
+def test_a_large_mesh_is_read_in_pieces_without_a_trace(blender: Blender) -> None:
+    found = blender.call("capture_maps.large_in_pieces")
+    assert found["pieces"] > 1
+    assert found["holes"] == found["lines"] == 0
+    assert found["objects"] == 1
+    assert found["up"] > 0.999
+
+
 def test_work_in_slices_takes_turns(blender: Blender) -> None:
     found = blender.call("capture_loop.turns")
     assert found == {

@@ -73,6 +73,14 @@ def test_settings_and_memory_are_kept(blender: Blender) -> None:
     assert found["document"]
 
 
+def test_a_capture_that_is_given_up_leaves_nothing_behind(blender: Blender) -> None:
+    found = blender.call("render_panel.given_up")
+    assert found["changed"] == []
+    assert found["moved"] > 0
+    assert found["told"] == 0
+    assert found["frame"] == 5
+
+
 def test_frames_are_captured_and_the_timeline_stays(blender: Blender) -> None:
     found = blender.call("render_panel.frames")
     assert found["different"] == 3

@@ -29,9 +29,24 @@ class Blenderless(Exception):
     """Why this version cannot be run here."""
 
 
-@cache
 def python_of(version: str) -> Path:
-    """The interpreter that has it; installed if need be. Raises `Blenderless`."""
+    """The interpreter that has it; installed if need be. Raises `Blenderless`; what failed is not tried again
+    in this run."""
+    found = _tried(version)
+    if isinstance(found, Blenderless):
+        raise Blenderless(*found.args)
+    return found
+
+
+@cache
+def _tried(version: str) -> Path | Blenderless:
+    try:
+        return _python_of(version)
+    except Blenderless as why:
+        return why
+
+
+def _python_of(version: str) -> Path:
     folder = Path(os.environ.get("IMPASTO_BPY") or ROOT / "build" / "blender") / version
     python = folder / "bin" / "python"
     if "IMPASTO_BPY" not in os.environ:

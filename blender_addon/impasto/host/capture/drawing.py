@@ -70,9 +70,9 @@ def shaded(buffers: Buffers, eye: Eye) -> Picture:
 def _palette(buffers: Buffers) -> numpy.ndarray:
     """Linear colours (objects + 1, materials + 1, 3)."""
     numbers = {name: number for number, name in enumerate(buffers.material_names, 1)}
-    palette = numpy.full((len(buffers.placed) + 1, len(numbers) + 1, 3), 0.8)
-    for number, placed in enumerate(buffers.placed, 1):
+    palette = numpy.full((int(buffers.objects.max()) + 1, len(numbers) + 1, 3), 0.8)
+    for placed in buffers.owners:
         for name, colour in zip(placed.materials, placed.colours, strict=True):
-            if name in numbers:
-                palette[number, numbers[name]] = colour
+            if name in numbers and placed.number < len(palette):
+                palette[placed.number, numbers[name]] = colour
     return palette

@@ -78,7 +78,7 @@ def _line_picture(buffers: Buffers, eye: Eye) -> Picture:
 
 
 def _object_colours(buffers: Buffers, eye: Eye) -> Picture:
-    return _coloured(buffers.objects, len(buffers.placed))
+    return _coloured(buffers.objects, max([0, *(one.number for one in buffers.owners)]))
 
 
 def _material_colours(buffers: Buffers, eye: Eye) -> Picture:

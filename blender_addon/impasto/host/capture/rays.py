@@ -22,15 +22,17 @@ class Buffers:
     depth: numpy.ndarray  # float32: distance along the direction of view, in the scene's units
     normal: numpy.ndarray  # (H, W, 3) float32, of the world, as shaded, towards the eye
     facet: numpy.ndarray  # (H, W, 3) float32, the same of the face itself
-    objects: numpy.ndarray  # int32: place in `placed`, from 1
+    objects: numpy.ndarray  # int32: `Placed.number` of what is seen
     materials: numpy.ndarray  # int32: place in `material_names`, from 1
-    placed: Sequence[Placed]
+    owners: Sequence[Placed]  # one of each object, by rising number
     material_names: tuple[str, ...]
 
     @property
     def selected(self) -> numpy.ndarray:
         """(H, W) bool: pixels that show a selected object."""
-        return numpy.array([False, *(one.selected for one in self.placed)])[self.objects]
+        chosen = numpy.zeros(max([0, *(one.number for one in self.owners)]) + 1, bool)
+        chosen[[one.number for one in self.owners if one.selected]] = True
+        return chosen[self.objects]
 
 
 class Eye:
@@ -91,24 +93,24 @@ def seen(eye: Eye, placed: Sequence[Placed]) -> Generator[None, None, Buffers]:
         numpy.zeros((*shape, 3), numpy.float32),
         numpy.zeros(shape, numpy.int32),
         numpy.zeros(shape, numpy.int32),
-        placed,
+        (),
         (),
     )
-    for number, one in enumerate(placed, 1):
+    for one in placed:
         rectangle = eye.rectangle(one)
         if rectangle is None:
             continue
         materials = numpy.array(
             [names.setdefault(name, len(names) + 1) for name in one.materials], numpy.int32
         )
-        yield from _cast(eye, one, number, materials, rectangle, buffers)
+        yield from _cast(eye, one, materials, rectangle, buffers)
     return Buffers(
         buffers.depth,
         buffers.normal,
         buffers.facet,
         buffers.objects,
         buffers.materials,
-        placed,
+        tuple({one.number: one for one in placed}.values()),
         tuple(names),
     )
 
@@ -116,7 +118,6 @@ def seen(eye: Eye, placed: Sequence[Placed]) -> Generator[None, None, Buffers]:
 def _cast(
     eye: Eye,
     placed: Placed,
-    number: int,
     materials: numpy.ndarray,
     rectangle: tuple[int, int, int, int],
     buffers: Buffers,
@@ -132,7 +133,7 @@ def _cast(
         before = time.perf_counter()
         band = slice(top, min(bottom, top + rows)), slice(x0, x1)
         origins, directions = eye.rays(x0, x1, band[0].start, band[0].stop)
-        _look(eye, placed, number, materials, to_local, origins, directions, band, buffers)
+        _look(eye, placed, materials, to_local, origins, directions, band, buffers)
         top += rows
         spent = max(time.perf_counter() - before, 1e-6)
         rows = max(1, min(256, int(rows * min(4.0, BAND_S / spent))))
@@ -142,7 +143,6 @@ def _cast(
 def _look(
     eye: Eye,
     placed: Placed,
-    number: int,
     materials: numpy.ndarray,
     to_local: numpy.ndarray,
     origins: numpy.ndarray,
@@ -177,7 +177,7 @@ def _look(
     turn = numpy.where(along[nearer] > 0, -1.0, 1.0)  # seen from behind: towards the eye
     to_world = to_local[:3, :3]  # transposed on the right: normals go by the inverse transpose
     _put(buffers.depth, band, hit, depth)
-    _put(buffers.objects, band, hit, number)
+    _put(buffers.objects, band, hit, placed.number)
     slots = numpy.clip(surface.slots[faces], 0, len(materials) - 1)
     _put(buffers.materials, band, hit, materials[slots])
     for target, normals, sign in (

@@ -9,7 +9,7 @@ import scene_hash
 from mathutils import Vector
 from under_test import addon
 
-__all__ = ["against_ray_cast", "edges_of_a_cube", "faces_of_a_cube", "furnish", "timed"]
+__all__ = ["against_ray_cast", "edges_of_a_cube", "faces_of_a_cube", "furnish", "large_in_pieces", "timed"]
 
 
 def furnish() -> None:
@@ -60,6 +60,7 @@ def against_ray_cast(kind: str, longest_px: int = 256) -> dict[str, float]:
     depsgraph = bpy.context.evaluated_depsgraph_get()
     origins, directions = eye.rays(0, eye.width, 0, eye.height)
     finite = numpy.isfinite(buffers.depth)
+    owners = {one.number: one.name for one in buffers.owners}
     deep = float(buffers.depth[finite].max())
     missed, errors, angles, names = 0, [], [], 0
     rays = range(0, len(origins), 7)
@@ -73,7 +74,7 @@ def against_ray_cast(kind: str, longest_px: int = 256) -> dict[str, float]:
         elif hit:
             truth = float(eye.depth(numpy.array([at]))[0])
             errors.append(abs(truth - buffers.depth[pixel]) / deep)
-            names += found.name != buffers.placed[buffers.objects[pixel] - 1].name
+            names += found.name != owners[int(buffers.objects[pixel])]
             facing = Vector(buffers.facet[pixel])
             if found.name != "Torus":  # `ray_cast` gets the normals of squeezed objects wrong
                 angles.append(1.0 - abs(facing.dot(normal.normalized())))
@@ -125,6 +126,24 @@ def timed(longest_px: int, triangles: int) -> dict[str, float]:
     start = time.perf_counter()
     _, _, longest_s = _captured(longest_px)
     return {"all": time.perf_counter() - start, "longest slice": longest_s}
+
+
+def large_in_pieces() -> dict[str, Any]:
+    """A plane of many triangles is read in pieces, which no map shows."""
+    bpy.ops.wm.read_factory_settings(use_empty=False)
+    bpy.data.objects.remove(bpy.data.objects["Cube"])
+    bpy.ops.mesh.primitive_grid_add(x_subdivisions=150, y_subdivisions=150, size=40)
+    bpy.context.scene.camera.location, bpy.context.scene.camera.rotation_euler = (0, 0, 9), (0.3, 0.2, 0)
+    bpy.context.view_layer.update()
+    buffers, eye, _ = _captured(256)
+    surfaces = addon("host.capture.surfaces")
+    return {
+        "pieces": -(-2 * 150 * 150 // surfaces.PIECE),
+        "holes": int((buffers.objects == 0).sum()),
+        "objects": int(buffers.objects.max()),
+        "lines": int(addon("host.capture.maps").edges(buffers, eye).sum()),
+        "up": float(buffers.normal[..., 2].min()),
+    }
 
 
 def _cube(angle: float = 0.0) -> Any:

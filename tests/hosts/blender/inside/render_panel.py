@@ -17,6 +17,7 @@ __all__ = [
     "drawn",
     "follows",
     "frames",
+    "given_up",
     "inserted",
     "part_inserted",
     "plays_recordings",
@@ -385,3 +386,26 @@ def frames() -> dict[str, Any]:
         "failed": failed[0],
         "frame": scene.frame_current,
     }
+
+
+def given_up() -> dict[str, Any]:
+    """Captures that are stopped in the middle leave nothing behind, wherever that is."""
+    capture_maps.furnish()
+    scene = bpy.context.scene
+    scene.frame_set(5)
+    host = _host(region=True, longest_px=128)
+    hosts = vendor("impasto_studio.host")
+    wanted = hosts.Capture(host.scene().document, host.scene().box, True, True, ("depth", "edges"))
+    before = scene_hash.scene_state()
+    told: list[Any] = []
+    changed: list[str] = []
+    moved = 0
+    for turns in range(1, 12):
+        host.capture(wanted, told.append, told.append)
+        host.capture_frame(9, wanted, told.append, told.append)
+        for _ in range(turns):
+            host.loop.pump(0.0001)
+        moved += scene.frame_current == 9
+        host.loop.stop()
+        changed += scene_hash.differences(before, scene_hash.scene_state())
+    return {"changed": changed, "moved": moved, "told": len(told), "frame": scene.frame_current}
