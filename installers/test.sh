@@ -19,7 +19,7 @@ check mypy
 [ -z "$failed" ] || say "These checks failed:$failed. The tests run all the same."
 
 # All of them on two processes; see tests/conftest.py. With arguments, as they say.
-[ $# -gt 0 ] || set -- -n 2 --dist loadgroup --no-loadscope-reorder
+[ $# -gt 0 ] || set -- -n 2 --dist loadscope --no-loadscope-reorder
 status=0
 "$VENV/bin/python" -m pytest "$@" || status=$?
 [ -z "$failed" ] || exit 1
