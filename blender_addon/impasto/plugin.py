@@ -31,6 +31,7 @@ from .host.render_host import RenderHost
 from .host.texture_host import TextureHost
 from .language import follow_language
 from .preferences import preferences
+from .still import Still
 
 __all__ = ["SIDES", "Impasto", "Side", "begin", "begin_soon", "deafen", "end", "impasto", "listen"]
 
@@ -90,6 +91,7 @@ class Impasto:
             "image": Side(self.image, View(), ("fill", "refine", "upscale")),
         }
         self.film = Film(self.render_host, self.render, changed)
+        self.still = Still(self.render_host, self.sides["render"])
         self._changed = changed
         self._next_poll_s = 0.0
         self._may_start = preferences().start_server
@@ -122,6 +124,7 @@ class Impasto:
     def close(self) -> None:
         """Lets go of the server; jobs go on there. Nothing of ours is left in Blender's lists."""
         self.film.close()
+        self.still.close()
         for studio in (self.render, self.texture, self.image):
             studio.close()
         for host in (self.render_host, self.texture_host, self.image_host):

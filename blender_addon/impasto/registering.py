@@ -3,7 +3,7 @@
 import bpy
 from bpy.app.handlers import persistent
 
-from . import operators, panel, plugin
+from . import engine, operators, panel, plugin
 from .language import register as register_language
 from .language import unregister as unregister_language
 from .operators.jobs import IMPASTO_OT_watch
@@ -13,7 +13,7 @@ from .preferences import ImpastoPreferences
 
 __all__ = ["register", "unregister"]
 
-CLASSES = (ImpastoPreferences, *properties.CLASSES, *operators.CLASSES, *panel.CLASSES)
+CLASSES = (ImpastoPreferences, *properties.CLASSES, *operators.CLASSES, *panel.CLASSES, *engine.CLASSES)
 
 
 def register() -> None:
@@ -21,6 +21,7 @@ def register() -> None:
     for one in CLASSES:
         bpy.utils.register_class(one)
     properties.register()
+    engine.register()
     plugin.listen(show)
     bpy.app.handlers.load_post.append(_opened)
 
@@ -32,6 +33,7 @@ def unregister() -> None:
     plugin.deafen()
     hide()
     pictures.clear()
+    engine.unregister()
     properties.unregister()
     for one in reversed(CLASSES):
         bpy.utils.unregister_class(one)

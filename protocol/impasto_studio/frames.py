@@ -13,7 +13,7 @@ from typing import Callable, List, Optional, Protocol, Tuple
 from impasto_client.jobs import Job, Layer
 from impasto_client.session import Session
 from impasto_protocol.errors import ImpastoError, InternalError
-from impasto_protocol.messages import Limits
+from impasto_protocol.messages import JobProgress, Limits
 
 from impasto_studio.base_desk import new_job
 from impasto_studio.canvases import CanvasShelf
@@ -95,6 +95,13 @@ class Frames:
         self._limits: Optional[Limits] = None
         self._missing: List[int] = []
         self._stop = Event()
+        self._running: Optional[Job] = None  # the worker's
+
+    @property
+    def progress(self) -> Optional[JobProgress]:
+        """Of the frame that the server is painting."""
+        running = self._running
+        return running.progress if running is not None else None
 
     def start(self, batch: FrameBatch, session: Session, limits: Limits) -> None:
         """Goes on where it stopped; nothing happens while one is running."""
@@ -102,7 +109,7 @@ class Frames:
             return
         self._batch, self._session, self._limits = batch, session, limits
         self._missing = [frame for frame in batch.frames if not batch.path(frame).exists()]
-        self._stop = Event()
+        self._stop, self._running = Event(), None
         self._tell()
         self._next()
 
@@ -141,8 +148,9 @@ class Frames:
         if refs is None:
             return None
         request = replace(plan.request.with_pictures(dict(refs)), seed=batch.seed(frame), takes=1)
-        running = session.submit(request, "batch", new_job())
+        running = self._running = session.submit(request, "batch", new_job())
         layers = self._waited(running)
+        self._running = None
         if not layers:
             return None
         info = layers[0].info

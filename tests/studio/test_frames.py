@@ -172,10 +172,13 @@ def test_a_frame_that_is_being_painted_is_cancelled(tmp_path: Path) -> None:
         Session.connect(tmp_path / "home", "Test 1") as session,
     ):
         room.frames.start(wanted, session, session.welcome.limits)
+        assert room.frames.progress is None
         room.run(until=lambda: any(job.state == "running" for job in session.jobs()))
+        room.run(until=lambda: room.frames.progress is not None and room.frames.progress.steps > 0)
         room.frames.cancel()
         room.run()
         assert [job.state for job in session.jobs()] == ["cancelled"]
+    assert room.frames.progress is None
     assert room.host.captured == [3]
     assert not wanted.folder.exists()
     assert room.frames.view.sentence == ""

@@ -5,7 +5,7 @@ from impasto_protocol.rasters import PixelFormat, channels
 from impasto_studio.geometry import Box
 from impasto_studio.host import Picture
 
-__all__ = ["array_of", "cut", "laid_over", "linear", "picture_of", "resized", "rgba_of", "srgb"]
+__all__ = ["array_of", "cut", "laid_over", "linear", "part_of", "picture_of", "resized", "rgba_of", "srgb"]
 
 _FORMATS = {
     ("uint8", 1): PixelFormat.GRAY8,
@@ -55,6 +55,11 @@ def cut(pixels: numpy.ndarray, box: Box) -> numpy.ndarray:
             inside.y : inside.bottom, inside.x : inside.right
         ]
     return out
+
+
+def part_of(picture: Picture, box: Box) -> Picture:
+    """A box of a picture, as `cut`."""
+    return picture_of(cut(array_of(picture), box))
 
 
 def resized(pixels: numpy.ndarray, width: int, height: int) -> numpy.ndarray:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from impasto_protocol.messages import Camera
+from impasto_studio.texts import tr
 
 from .documents import document_id
 from .loop import Trouble
@@ -17,8 +18,6 @@ __all__ = ["View", "camera_of", "document_id", "fitted", "seen_through", "size_o
 
 GRID_PX = 8  # of the latents of most model families
 SMALLEST_PX = 64
-PANORAMA = "“{name}” is a panoramic camera, which has no flat picture. Set it to perspective or orthographic."
-FLATTENED = "The camera “{name}” is scaled to nothing. Clear its scale."
 
 
 class View(NamedTuple):
@@ -55,7 +54,13 @@ def camera_of(scene: Any, camera_object: Any, depsgraph: Any, width: int, height
     """What a camera object frames, as a picture of this size. Raises `Trouble` where that is no picture."""
     camera = camera_object.evaluated_get(depsgraph)
     if getattr(camera.data, "type", "PERSP") == "PANO":
-        raise Trouble(PANORAMA.format(name=camera_object.name))
+        raise Trouble(
+            tr(
+                "“{name}” is a panoramic camera, which has no flat picture. "
+                "Set it to perspective or orthographic.",
+                name=camera_object.name,
+            )
+        )
     across, down = size_of(scene)
     render = scene.render
     projection = camera.calc_matrix_camera(
@@ -63,7 +68,9 @@ def camera_of(scene: Any, camera_object: Any, depsgraph: Any, width: int, height
     )
     pose = camera.matrix_world
     if min(pose.to_scale()) == 0.0:
-        raise Trouble(FLATTENED.format(name=camera_object.name))
+        raise Trouble(
+            tr("The camera “{name}” is scaled to nothing. Clear its scale.", name=camera_object.name)
+        )
     return Camera(_numbers(_rigid(pose).inverted()), _numbers(projection), width, height)
 
 

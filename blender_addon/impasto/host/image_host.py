@@ -22,6 +22,7 @@ from impasto_studio.host import (
     Shown,
     Watch,
 )
+from impasto_studio.texts import tr
 
 from .arrays import array_of, cut, picture_of, resized, rgba_of
 from .base import Base, Settings
@@ -31,7 +32,7 @@ from .loop import Loop, Sliced, Trouble
 from .masks import Masks
 from .options import ImageOptions
 from .overlay import Overlay
-from .pixels import BAND_ROWS, check_image, floats_of, laid_into, sizes_of, values_of
+from .pixels import BAND_ROWS, check_image, floats_in_turns, floats_of, laid_into, sizes_of, values_of
 from .sequences import sequence
 from .strokes import Strokes
 from .tiles import folded, overlap_px, unrolled
@@ -39,9 +40,6 @@ from .tiles import folded, overlap_px, unrolled
 __all__ = ["ImageHost"]
 
 ID = "impasto document"  # custom property of an image
-GONE = "The image this was painted for is gone. Open it again, then apply the take from the history."
-NO_CONTROL = "The image “{name}”, which was chosen to be followed, is gone. Choose another one."
-NOTHING_PAINTED = "Nothing is painted on the mask. Paint what shall be repainted, or select a box."
 LOOK_S = 0.5  # how often a followed image is looked at
 
 
@@ -88,10 +86,10 @@ class ImageHost(Base):
         `Trouble`."""
         image = self.image
         if image is None:
-            raise Trouble("No image is open. Open one in the Image Editor.")
+            raise Trouble(tr("No image is open. Open one in the Image Editor."))
         check_image(image)
         show_image(self.masks.made(image))
-        undo_step("Impasto: mask")
+        undo_step(tr("Impasto: mask"))
 
     def scene(self) -> Scene | None:
         image = self.image
@@ -162,7 +160,9 @@ class ImageHost(Base):
         else:
             mask = self.masks.values(image)
         if not mask.any():
-            raise Trouble(NOTHING_PAINTED)
+            raise Trouble(
+                tr("Nothing is painted on the mask. Paint what shall be repainted, or select a box.")
+            )
         return mask
 
     def _cut(self, pixels: numpy.ndarray, box: Box) -> Picture:
@@ -213,13 +213,13 @@ class ImageHost(Base):
         if not self.options.seamless:
             inside = box.common(Box(0, 0, width, height))
             if inside is None:
-                raise Trouble(GONE)
+                raise _gone()
             above = above[inside.y - box.y : inside.bottom - box.y, inside.x - box.x : inside.right - box.x]
             return inside, laid_into(image, floats, _without_own_alpha(image, floats, above), inside)
         canvas = unrolled(floats)
         inside = box.common(Box(0, 0, canvas.shape[1], canvas.shape[0]))
         if inside is None:
-            raise Trouble(GONE)
+            raise _gone()
         above = above[inside.y - box.y : inside.bottom - box.y, inside.x - box.x : inside.right - box.x]
         above = _without_own_alpha(image, canvas, above)
         canvas[inside.y : inside.bottom, inside.x : inside.right] = laid_into(image, canvas, above, inside)
@@ -294,12 +294,15 @@ class ImageHost(Base):
 
 def _read(image: Any) -> Sliced:
     """`values_of` the whole image as it is now, in bands."""
-    floats = floats_of(image)
-    yield
-    bands = []
-    for top in range(0, len(floats), BAND_ROWS):
-        bands.append(values_of(image, floats[top : top + BAND_ROWS]))
+    try:
+        floats = yield from floats_in_turns(image)
         yield
+        bands = []
+        for top in range(0, len(floats), BAND_ROWS):
+            bands.append(values_of(image, floats[top : top + BAND_ROWS]))
+            yield
+    except ReferenceError:  # it was deleted between two turns
+        raise _gone() from None
     return numpy.concatenate(bands)
 
 
@@ -343,7 +346,7 @@ def _image_of(document: str) -> Any:
     if image is None:
         image = next((one for one in bpy.data.images if _id_of(one, write=False) == document), None)
     if image is None:
-        raise Trouble(GONE)
+        raise _gone()
     return image
 
 
@@ -361,7 +364,9 @@ def _followed(name: str, size: tuple[int, int]) -> numpy.ndarray:
     """An image that a control follows, in the size of the one that is painted: (H, W, 4) uint8."""
     image = bpy.data.images.get(name)
     if image is None:
-        raise Trouble(NO_CONTROL.format(name=name))
+        raise Trouble(
+            tr("The image “{name}”, which was chosen to be followed, is gone. Choose another one.", name=name)
+        )
     check_image(image)
     values = values_of(image, floats_of(image))
     if values.dtype == numpy.uint16:
@@ -376,3 +381,9 @@ def _small(picture: Picture | None, wanted: Watch) -> Any:
     if pixels.dtype == numpy.uint16:
         pixels = (rgba_of(picture_of(pixels)) >> 8).astype(numpy.uint8)
     return picture_of(pixels)
+
+
+def _gone() -> Trouble:
+    return Trouble(
+        tr("The image this was painted for is gone. Open it again, then apply the take from the history.")
+    )

@@ -13,6 +13,7 @@ from typing import Any
 import bpy
 import numpy as np
 from impasto_protocol.geometry import Part
+from impasto_studio.texts import tr
 
 from .loop import SLICE_S, Trouble
 
@@ -21,12 +22,6 @@ __all__ = ["Wanted", "no_surface", "parts_of"]
 WITH_SURFACE = ("MESH", "CURVE", "SURFACE", "FONT", "META")
 SEEN_THROUGH = ("WIRE", "BOUNDS")  # cutters and helpers, displayed so
 MOST_OTHERS = 4_000_000  # triangles: of a forest, what comes later does not stand in the way
-NO_FACES = "“{name}” has no faces. Give it some, or deselect it."
-NO_LAYOUT = (
-    "The modifiers of “{name}” make a surface without the UV layout “{layer}”. Apply them, then try again."
-)
-CHANGED = "“{name}” has changed while it was read. Try again."
-HIDDEN = "“{name}” is hidden. Show it, then try again."
 
 Sliced = Generator[None, None, Any]
 
@@ -63,13 +58,13 @@ class _Surface:
 def no_surface(thing: Any) -> str:
     """What stands against painting it as far as can be seen at a glance: the sentence, or nothing."""
     if thing.type != "MESH":
-        return "It is no mesh. Convert it to one (Object ▸ Convert), then try again."
+        return tr("It is no mesh. Convert it to one (Object ▸ Convert), then try again.")
     if thing.library is not None:
-        return "It is linked from another file. Make it local (Object ▸ Relations), then try again."
+        return tr("It is linked from another file. Make it local (Object ▸ Relations), then try again.")
     if thing.data.library is not None:
-        return "Its mesh is linked from another file. Make it local (Object ▸ Relations), then try again."
+        return tr("Its mesh is linked from another file. Make it local (Object ▸ Relations), then try again.")
     if not thing.data.polygons and not thing.modifiers and not thing.data.is_editmode:
-        return "It has no faces."
+        return tr("It has no faces.")
     return ""
 
 
@@ -82,7 +77,7 @@ def parts_of(wanted: list[Wanted], others: bool) -> Sliced:
     for key, group in _by_mesh(seen).items():
         surface = yield from _read(key[0], key[1])
         if surface is None and key[1]:
-            raise Trouble(NO_FACES.format(name=key[0]))
+            raise Trouble(tr("“{name}” has no faces. Give it some, or deselect it.", name=key[0]))
         for one in group if surface is not None else ():
             if one.texture < 0:
                 room -= len(surface.triangles)
@@ -94,7 +89,7 @@ def parts_of(wanted: list[Wanted], others: bool) -> Sliced:
     painted = {texture for texture, _ in parts}
     for one in wanted:
         if one.texture not in painted:
-            raise Trouble(HIDDEN.format(name=one.name))
+            raise Trouble(tr("“{name}” is hidden. Show it, then try again.", name=one.name))
     return [part for _, part in sorted(parts, key=lambda item: item[0] if item[0] >= 0 else 1 << 30)]
 
 
@@ -182,7 +177,7 @@ def _joined(name: str, found: dict[Callable[..., Any], Any]) -> _Surface | None:
     fits = int(triangles.max(initial=-1)) < len(positions)
     fits = fits and all(one is None or corners <= len(one) for one in (normals, uvs))
     if not fits:
-        raise Trouble(CHANGED.format(name=name))
+        raise _changed(name)
     if not len(triangles):
         return None
     return _Surface(
@@ -200,7 +195,7 @@ def _evaluated(name: str) -> Iterator[Any]:
     if original is None or original.name_full != name:  # a linked one may be named alike
         original = next((one for one in bpy.data.objects if one.name_full == name), None)
     if original is None:
-        raise Trouble(CHANGED.format(name=name))
+        raise _changed(name)
     editing = original.mode == "EDIT"
     if editing:
         original.update_from_editmode()
@@ -220,7 +215,9 @@ def _positions(mesh: Any, layer: str, name: str) -> np.ndarray:
     found = np.empty(3 * len(mesh.vertices), np.float32)
     mesh.vertices.foreach_get("co", found)
     if not np.isfinite(found).all():
-        raise Trouble(f"“{name}” has vertices at no place. Remove them (Mesh ▸ Clean Up), then try again.")
+        raise Trouble(
+            tr("“{name}” has vertices at no place. Remove them (Mesh ▸ Clean Up), then try again.", name=name)
+        )
     return found.reshape(-1, 3)
 
 
@@ -252,7 +249,14 @@ def _uvs(mesh: Any, layer: str, name: str) -> np.ndarray | None:
     if not layer:
         return None
     if layer not in mesh.uv_layers:
-        raise Trouble(NO_LAYOUT.format(name=name, layer=layer))
+        raise Trouble(
+            tr(
+                "The modifiers of “{name}” make a surface without the UV layout “{layer}”. "
+                "Apply them, then try again.",
+                name=name,
+                layer=layer,
+            )
+        )
     found = np.empty(2 * len(mesh.loops), np.float32)
     mesh.uv_layers[layer].data.foreach_get("uv", found)
     return found.reshape(-1, 2)
@@ -283,3 +287,7 @@ def _part(surface: _Surface, one: _Seen) -> Part:
 
 def _bytes(array: np.ndarray) -> bytes:
     return np.ascontiguousarray(array).tobytes()
+
+
+def _changed(name: str) -> Trouble:
+    return Trouble(tr("“{name}” has changed while it was read. Try again.", name=name))

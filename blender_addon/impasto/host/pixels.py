@@ -7,39 +7,57 @@ from typing import Any
 
 import numpy
 from impasto_studio.geometry import Box
+from impasto_studio.texts import tr
 
 from .arrays import linear, srgb
-from .loop import Trouble
+from .loop import Sliced, Trouble
 
-__all__ = ["BAND_ROWS", "check_image", "floats_of", "laid_into", "put_floats", "sizes_of", "values_of"]
+__all__ = [
+    "BAND_ROWS",
+    "check_image",
+    "floats_in_turns",
+    "floats_of",
+    "laid_into",
+    "put_floats",
+    "sizes_of",
+    "values_of",
+]
 
-BAND_ROWS = 128  # converted between two rests
-
-VIEWER = "“{name}” shows what is made elsewhere. Save it as an image (Image > Save As), and open that."
-TILES = "“{name}” has several tiles (UDIM). Open one of them as an image of its own."
-MOVING = "“{name}” is a movie or a sequence. Open one of its frames as an image."
-LAYERS = "“{name}” has several layers. Save the one you want as an image of its own."
-LINKED = "“{name}” is linked from another file. Make it local (ID Data > Make Local), or open that file."
-NO_DATA = "“{name}” has no pixels. If its file is missing, find it with File > External Data."
+BAND_ROWS = 32  # converted between two rests: 10 ms of 4096 pixels
 
 
 def check_image(image: Any) -> None:
     """Raises `Trouble` for an image whose pixels are not there to be painted on."""
     sentence = ""
     if image.type in ("RENDER_RESULT", "COMPOSITING"):
-        sentence = VIEWER
+        sentence = tr(
+            "“{name}” shows what is made elsewhere. Save it as an image (Image > Save As), and open that.",
+            name=image.name,
+        )
     elif image.type == "MULTILAYER":
-        sentence = LAYERS
+        sentence = tr(
+            "“{name}” has several layers. Save the one you want as an image of its own.", name=image.name
+        )
     elif image.source == "TILED":
-        sentence = TILES
+        sentence = tr(
+            "“{name}” has several tiles (UDIM). Open one of them as an image of its own.", name=image.name
+        )
     elif image.source in ("MOVIE", "SEQUENCE"):
-        sentence = MOVING
+        sentence = tr(
+            "“{name}” is a movie or a sequence. Open one of its frames as an image.", name=image.name
+        )
     elif image.library is not None:
-        sentence = LINKED
+        sentence = tr(
+            "“{name}” is linked from another file. Make it local (ID Data > Make Local), or open that file.",
+            name=image.name,
+        )
     elif not min(image.size) or not len(image.pixels):
-        sentence = NO_DATA
+        sentence = tr(
+            "“{name}” has no pixels. If its file is missing, find it with File > External Data.",
+            name=image.name,
+        )
     if sentence:
-        raise Trouble(sentence.format(name=image.name))
+        raise Trouble(sentence)
 
 
 def sizes_of(image: Any) -> tuple[int, int]:
@@ -49,10 +67,31 @@ def sizes_of(image: Any) -> tuple[int, int]:
 
 def floats_of(image: Any) -> numpy.ndarray:
     """(H, W, C) float32 as Blender has them: bytes / 255, or scene-linear with premultiplied alpha."""
+    return _filled(image, numpy.empty(_shape(image), numpy.float32))
+
+
+def floats_in_turns(image: Any) -> Sliced:
+    """`floats_of`. Only one step cannot be divided: Blender copies an image's values all at once. That is
+    quick, 25 ms at 4096², where the memory it copies into is in use already; the first touch of that much
+    memory is what takes half a second. So the memory is touched before, a band at each turn."""
+    shape = None
+    while shape != _shape(image):  # it may change meanwhile
+        shape = _shape(image)
+        values = numpy.empty(shape, numpy.float32)
+        for top in range(0, shape[0], BAND_ROWS):
+            values[top : top + BAND_ROWS] = 0.0
+            yield
+    return _filled(image, values)
+
+
+def _shape(image: Any) -> tuple[int, int, int]:
     width, height = sizes_of(image)
-    values = numpy.empty(width * height * image.channels, numpy.float32)
-    image.pixels.foreach_get(values)
-    return values.reshape(height, width, image.channels)[::-1]
+    return height, width, image.channels
+
+
+def _filled(image: Any, values: numpy.ndarray) -> numpy.ndarray:
+    image.pixels.foreach_get(values.reshape(-1))
+    return values[::-1]
 
 
 def put_floats(image: Any, values: numpy.ndarray) -> None:

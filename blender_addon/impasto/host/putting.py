@@ -5,6 +5,7 @@ from typing import Any
 
 import bpy
 from impasto_studio.host import Picture
+from impasto_studio.texts import tr
 from impasto_studio.texture.host import NewTextures, Textured
 
 from . import materials, textures
@@ -12,8 +13,6 @@ from .images import undo_step
 from .loop import Trouble
 
 __all__ = ["put"]
-
-NO_LAYOUT = "The objects have no UV layout “{layer}” any more. Texture them anew."
 
 
 def put(new: NewTextures, files: list[bytes], things: Mapping[str, Any]) -> None:
@@ -26,7 +25,12 @@ def put(new: NewTextures, files: list[bytes], things: Mapping[str, Any]) -> None
         for target, picture, file in zip(new.targets, new.pictures, files, strict=True):
             worn += _materials(new, target, picture, file, things, made)
         if not worn:
-            raise Trouble(NO_LAYOUT.format(layer=new.targets[0].layer if new.targets else ""))
+            raise Trouble(
+                tr(
+                    "The objects have no UV layout “{layer}” any more. Texture them anew.",
+                    layer=new.targets[0].layer if new.targets else "",
+                )
+            )
         for thing, material in worn:
             back.append(materials.wardrobe(thing))
             materials.wear(thing, material)
@@ -36,7 +40,7 @@ def put(new: NewTextures, files: list[bytes], things: Mapping[str, Any]) -> None
         for one in reversed(made):
             (bpy.data.materials if isinstance(one, bpy.types.Material) else bpy.data.images).remove(one)
         raise
-    undo_step(f"Texture {new.title}"[:60])
+    undo_step(tr("Texture {title}", title=new.title)[:60])
 
 
 def _materials(

@@ -8,14 +8,12 @@ from typing import Any
 
 import bpy
 from impasto_studio.host import Animation
+from impasto_studio.texts import tr
 
 from .images import show_image, undo_step
 from .loop import Sliced, Trouble
 
 __all__ = ["folder_beside", "play_frames", "sequence"]
-
-UNREADABLE = "The recorded frames cannot be read. Record once more."
-FULL = "The frames could not be kept in “{folder}”. Make room there, or save the file elsewhere."
 
 
 def folder_beside(name: str, key: str = "") -> Path:
@@ -37,10 +35,15 @@ def sequence(animation: Animation) -> Sliced:
             shutil.copyfile(frame, folder / f"{number:04d}.png")
             yield
     except OSError:
-        raise Trouble(FULL.format(folder=folder)) from None
+        raise Trouble(
+            tr(
+                "The frames could not be kept in “{folder}”. Make room there, or save the file elsewhere.",
+                folder=folder,
+            )
+        ) from None
     first = folder / "0001.png"
     if not first.exists():
-        raise Trouble(UNREADABLE)
+        raise Trouble(tr("The recorded frames cannot be read. Record once more."))
     play_frames(
         [folder / f"{number:04d}.png" for number in range(1, len(animation.frames) + 1)], animation.name
     )

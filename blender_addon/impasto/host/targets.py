@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from impasto_studio.texts import tr
 
-from . import materials, uvs
+from . import materials, reading, uvs
 
 __all__ = ["Group", "grouped"]
 
@@ -21,14 +22,17 @@ class Group:
 
     things: list[Any]  # objects
     layer: str
-    image: str = ""  # name of the image that is its base
-    width: int = 0  # of that image; 0: there is none
-    height: int = 0
+    image: str = ""  # name of the image it shows now, which may become its base
+    based: bool = False  # whether there is such a base
     _covers: list[np.ndarray] = field(default_factory=list)
 
     @property
     def name(self) -> str:
-        return self.things[0].name if len(self.things) == 1 else f"{self.things[0].name} and others"
+        return (
+            self.things[0].name
+            if len(self.things) == 1
+            else tr("{name} and others", name=self.things[0].name)
+        )
 
 
 def grouped(things: list[Any], layers: dict[str, str], keep: bool) -> Sliced:
@@ -54,8 +58,7 @@ def grouped(things: list[Any], layers: dict[str, str], keep: bool) -> Sliced:
             twin._covers.append(cover)
             continue
         group = Group([thing], layer, shown)
-        if image is not None and keep:
-            group.width, group.height = image.size
+        group.based = keep and image is not None and reading.readable(image)
         if cover is not None:
             group._covers.append(cover)
         groups.append(group)

@@ -13,6 +13,7 @@ from impasto_protocol.geometry import pack
 from impasto_protocol.messages import Camera
 from impasto_protocol.rasters import PixelFormat
 from impasto_studio.host import Failed, LayerEntry, Picture
+from impasto_studio.texts import tr
 from impasto_studio.texture.host import (
     Gather,
     Gathered,
@@ -24,7 +25,7 @@ from impasto_studio.texture.host import (
 )
 from impasto_studio.texture.plan import MOST_OBJECTS
 
-from . import identities, materials, meshes, textures, uvs
+from . import identities, materials, meshes, reading, textures, uvs
 from .base import Base, Settings
 from .cameras import camera_of, fitted, size_of, view_camera, view_of
 from .documents import document_id
@@ -39,14 +40,6 @@ __all__ = ["TextureHost"]
 LOOK_S = 0.004  # for layouts that have not been looked at, each time the panel asks
 CAMERAS_S = 2.0  # between looks for cameras, while their number is the same
 MOST_LOOPS = 20_000  # of a mesh whose layout is looked at for the panel: 5 ms
-NO_VIEW = "There is no 3D view to look through. Open one, or choose a camera."
-NO_CAMERA = "The camera is gone. Choose another one."
-OTHER_FILE = "Another file is open now. Go back to the one this is for, then try again."
-BROKEN = "Something went wrong inside of Impasto. Try again; Blender's console says more."
-CHANGED = "The scene has changed while it was read. Try again."
-OBJECTS_GONE = "The objects are gone. Select others, then try again."
-BUSY = "Leave {mode} Mode: the textures are put on in Object Mode."
-RENDERING = "Blender is rendering. The textures are put on afterwards."
 
 Sliced = Generator[None, None, Any]
 logger = logging.getLogger(__name__)
@@ -146,16 +139,17 @@ class TextureHost(Base):
         for thing in things:
             trouble = meshes.no_surface(thing)
             if trouble:
-                raise Trouble(f"“{thing.name}”: {trouble[0].lower()}{trouble[1:]}")
+                raise Trouble(
+                    tr("“{name}”: {trouble}", name=thing.name, trouble=trouble[0].lower() + trouble[1:])
+                )
             layers[thing.name_full] = yield from _layout(thing, wanted)
         groups: list[Group] = yield from grouped(things, layers, wanted.bases)
         targets = []
         for group in groups:
             ids = tuple(map(identities.keep_id, group.things))
-            width, height = (group.width, group.height) if group.width else (wanted.texture_px,) * 2
-            target = Textured(ids, group.name, width, height, group.layer)
-            if group.width:
-                base = yield from textures.base_of(group.image)
+            target = Textured(ids, group.name, wanted.texture_px, wanted.texture_px, group.layer)
+            if group.based:
+                base = yield from reading.base_of(group.image)
                 target = replace(target, width=base.width, height=base.height, base=base)
             targets.append(target)
             yield
@@ -164,9 +158,9 @@ class TextureHost(Base):
         for number, (view, camera) in enumerate(zip(wanted.views, cameras, strict=True)):
             size = camera.width, camera.height
             if view.picture:
-                pictures[number] = yield from textures.picture_of(view.picture, PixelFormat.RGBA8, size)
+                pictures[number] = yield from reading.picture_of(view.picture, PixelFormat.RGBA8, size)
             if view.mask:
-                masks[number] = yield from textures.picture_of(view.mask, PixelFormat.GRAY8, size)
+                masks[number] = yield from reading.picture_of(view.mask, PixelFormat.GRAY8, size)
         painted = [
             meshes.Wanted(thing.name_full, number, group.layer)
             for number, group in enumerate(groups)
@@ -250,10 +244,12 @@ def _steady(work: Sliced) -> Sliced:
     except (Trouble, ImpastoError):
         raise
     except ReferenceError:  # an object was deleted, or an undo came, between two turns
-        raise Trouble(CHANGED) from None
+        raise Trouble(tr("The scene has changed while it was read. Try again.")) from None
     except Exception:  # a fault of ours, or a Blender we do not know
         logger.exception("texturing failed")
-        raise Trouble(BROKEN) from None
+        raise Trouble(
+            tr("Something went wrong inside of Impasto. Try again; Blender's console says more.")
+        ) from None
 
 
 def _selected() -> list[Any]:
@@ -263,11 +259,11 @@ def _selected() -> list[Any]:
 def _objects(document: str, ids: tuple[str, ...], some: bool = False) -> list[Any]:
     """Those that are there; all of them, but for `some`. Raises `Trouble`."""
     if document != document_id():
-        raise Trouble(OTHER_FILE)
+        raise Trouble(tr("Another file is open now. Go back to the one this is for, then try again."))
     found = [identities.find(one) for one in dict.fromkeys(ids)]
     things = [thing for thing in found if thing is not None]
     if not things or (len(things) < len(found) and not some):
-        raise Trouble(OBJECTS_GONE)
+        raise Trouble(tr("The objects are gone. Select others, then try again."))
     return things
 
 
@@ -289,11 +285,11 @@ def _camera(view: ViewWanted, longest_px: int) -> Camera:
     if not view.camera:
         seen = view_camera(context, longest_px)
         if seen is None:
-            raise Trouble(NO_VIEW)
+            raise Trouble(tr("There is no 3D view to look through. Open one, or choose a camera."))
         return seen
     thing = identities.find(view.camera)
     if thing is None or thing.type != "CAMERA":
-        raise Trouble(NO_CAMERA)
+        raise Trouble(tr("The camera is gone. Choose another one."))
     identities.keep_id(thing)  # it is named in what the panel said last
     size = fitted(size_of(context.scene), longest_px)
     return camera_of(context.scene, thing, context.evaluated_depsgraph_get(), *size)
@@ -303,8 +299,10 @@ def _busy() -> str:
     """Why textures cannot be put on at this moment: the sentence, or nothing. In the modes that have an undo
     of their own, putting them on could not be undone."""
     if bpy.app.is_job_running("RENDER"):
-        return RENDERING
+        return tr("Blender is rendering. The textures are put on afterwards.")
     mode = bpy.context.mode
     if mode in ("OBJECT", "POSE"):
         return ""
-    return BUSY.format(mode=mode.replace("_", " ").title())
+    return tr(
+        "Leave {mode} Mode: the textures are put on in Object Mode.", mode=mode.replace("_", " ").title()
+    )

@@ -9,6 +9,7 @@ from typing import Any
 
 import bpy
 import numpy as np
+from impasto_studio.texts import tr
 
 from .images import at_window
 from .loop import Trouble
@@ -23,10 +24,7 @@ MOST_OVERLAP = 0.5  # of the area: mirrored and stacked islands are the artist's
 BEYOND = 1e-3  # by how much corners may lie outside of 0 … 1
 MARGIN = 0.004  # between islands: two texels of 512, four of 1024
 ANGLE = 1.15  # radians, 66°: as Blender's own Smart UV Project
-IN_EDIT_MODE = "“{name}” needs a UV layout, and it is in Edit Mode. Leave Edit Mode, then try again."
 Sliced = Generator[None, None, Any]
-NO_OWN_FACES = "The faces of “{name}” are all made by its modifiers. Apply them, then try again."
-BEYOND_US = "“{name}” could not be unwrapped. Unwrap it in the UV Editor, then try again."
 
 
 def layout_of(thing: Any, unwrap: str) -> Sliced:
@@ -101,14 +99,29 @@ def new_layout(thing: Any, layer: str = LAYER) -> None:
     """Makes it, or makes it anew. Raises `Trouble` where that cannot be."""
     mesh = thing.data
     if mesh.is_editmode:
-        raise Trouble(IN_EDIT_MODE.format(name=thing.name))
+        raise Trouble(
+            tr(
+                "“{name}” needs a UV layout, and it is in Edit Mode. Leave Edit Mode, then try again.",
+                name=thing.name,
+            )
+        )
     if not mesh.polygons:
-        raise Trouble(NO_OWN_FACES.format(name=thing.name))
+        raise Trouble(
+            tr(
+                "The faces of “{name}” are all made by its modifiers. Apply them, then try again.",
+                name=thing.name,
+            )
+        )
     uvs = _unwrapped(thing)
     active, rendered = mesh.uv_layers.active_index, [one.active_render for one in mesh.uv_layers]
     target = mesh.uv_layers.get(layer) or mesh.uv_layers.new(name=layer, do_init=False)
     if target is None:
-        raise Trouble(f"“{thing.name}” has eight UV layouts, and there is no room for another. Remove one.")
+        raise Trouble(
+            tr(
+                "“{name}” has eight UV layouts, and there is no room for another. Remove one.",
+                name=thing.name,
+            )
+        )
     mesh.uv_layers[target.name].data.foreach_set("uv", uvs.ravel())
     if rendered:
         mesh.uv_layers.active_index = active
@@ -162,13 +175,13 @@ def _unwrapped(thing: Any) -> np.ndarray:
                 bpy.ops.object.mode_set(mode="OBJECT")
         uvs = corners(copy, LAYER)
     except RuntimeError:
-        raise Trouble(BEYOND_US.format(name=thing.name)) from None
+        raise _beyond_us(thing) from None
     finally:
         bpy.data.scenes.remove(scene)
         bpy.data.objects.remove(twin)
         bpy.data.meshes.remove(copy)
     if not np.isfinite(uvs).all() or np.ptp(uvs, axis=0).min(initial=1.0) <= 0.0:
-        raise Trouble(BEYOND_US.format(name=thing.name))
+        raise _beyond_us(thing)
     return uvs.clip(0.0, 1.0)
 
 
@@ -177,4 +190,10 @@ def _project() -> None:
     bpy.ops.mesh.select_all(action="SELECT")
     bpy.ops.uv.smart_project(
         angle_limit=ANGLE, island_margin=MARGIN, area_weight=0.0, correct_aspect=False, scale_to_bounds=False
+    )
+
+
+def _beyond_us(thing: Any) -> Trouble:
+    return Trouble(
+        tr("“{name}” could not be unwrapped. Unwrap it in the UV Editor, then try again.", name=thing.name)
     )

@@ -7,19 +7,27 @@ import numpy
 from bpy_extras.view3d_utils import location_3d_to_region_2d
 from impasto_protocol.messages import Camera
 from impasto_studio.geometry import Box
+from impasto_studio.texts import tr
 from mathutils import Vector
 
 from .cameras import View, camera_of, fitted, seen_through, size_of, view_of
 from .capture.rays import Eye
 from .capture.surfaces import SURFACES
+from .documents import document_id
 from .images import window_of
 from .loop import Trouble
 from .options import RenderOptions
 
-__all__ = ["NO_CAMERA", "NO_VIEW", "camera_frame", "camera_now", "scene_now", "selected_box", "size_now"]
+__all__ = [
+    "camera_frame",
+    "camera_now",
+    "scene_now",
+    "scene_of",
+    "selected_box",
+    "selected_in",
+    "size_now",
+]
 
-NO_CAMERA = "The scene has no camera. Add one, or paint what the 3D view shows."
-NO_VIEW = "No 3D view is open. Open one, or paint what the camera shows."
 NOWHERE = Box(-1, -1, 1, 1)  # a selection that cannot be seen
 
 
@@ -27,6 +35,23 @@ def scene_now() -> Any | None:
     """The scene in front, even in a timer's turn."""
     window = window_of(bpy.context)
     return window.scene if window is not None else bpy.context.scene
+
+
+def scene_of(document: str) -> Any:
+    """The scene in front, while that file is open. Raises `Trouble`."""
+    scene = scene_now()
+    if scene is None or document != document_id():
+        raise Trouble(
+            tr("Another file was opened. Open the one this was painted for, then apply it from the history.")
+        )
+    return scene
+
+
+def selected_in(scene: Any) -> list[Any]:
+    """Its selected objects, in the window that shows it."""
+    window = next((one for one in bpy.context.window_manager.windows if one.scene == scene), None)
+    layer = window.view_layer if window is not None else bpy.context.view_layer
+    return [one for one in layer.objects if one.select_get(view_layer=layer)]
 
 
 def size_now(scene: Any, options: RenderOptions) -> tuple[int, int]:
@@ -41,10 +66,10 @@ def camera_now(scene: Any, options: RenderOptions, width: int, height: int) -> t
     view = view_of(bpy.context)
     if _through_view(options):
         if view is None:
-            raise Trouble(NO_VIEW)
+            raise Trouble(tr("No 3D view is open. Open one, or paint what the camera shows."))
         return seen_through(view, width, height), view
     if scene.camera is None:
-        raise Trouble(NO_CAMERA)
+        raise Trouble(tr("The scene has no camera. Add one, or paint what the 3D view shows."))
     return camera_of(scene, scene.camera, bpy.context.evaluated_depsgraph_get(), width, height), view
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import bpy
 from impasto_studio.texts import tr
 
+from ..engine import NAME as ENGINE
 from ..plugin import impasto
 from .base import InView3D
 from .choices import FOLLOWED, kind_of
@@ -56,6 +57,12 @@ class IMPASTO_PT_render(InView3D, bpy.types.Panel):
         if view.why_not:
             words(layout, context, view.why_not, quiet=True)
         jobs(layout, context, "render", view.jobs)
+        transform = context.scene.view_settings.view_transform
+        if context.scene.render.engine == ENGINE and transform != "Standard":
+            said = tr(
+                "F12 shows it through the view transform {name}; Standard keeps its colours.", name=transform
+            )
+            words(layout, context, said, quiet=True)
 
 
 class _Under(InView3D):

@@ -105,6 +105,16 @@ def test_pictures_are_resampled_in_place(blender: Blender) -> None:
     assert found["light"] == [127, 0, 255, 255]
 
 
+def test_a_texture_that_is_not_unpacked_is_read_from_its_file(blender: Blender) -> None:
+    assert blender.call("texture_put.unloaded") == {
+        "loaded": [False, False],
+        "same": True,
+        "first": [200, 0, 3, 255],
+        "last": [9, 8, 7, 1],
+        "painted": [255, 255, 255, 255],
+    }
+
+
 def test_a_file_that_was_never_saved(blender: Blender) -> None:
     found = blender.call("texture_put.unsaved")
     assert found == {"document": True, "worn": ["a" * 32], "textured": True, "texel": [200, 0, 3, 255]}

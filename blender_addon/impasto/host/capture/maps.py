@@ -2,14 +2,51 @@
 
 import numpy
 from impasto_protocol.rasters import PixelFormat
+from impasto_studio.geometry import Box
 from impasto_studio.host import Picture
+from impasto_studio.texts import tr
 
+from ..arrays import part_of
+from ..loop import Trouble
 from .rays import Buffers, Eye
 
-__all__ = ["DRAWN", "LAYERS", "depth_picture", "edges", "layer_picture", "selection_mask"]
+__all__ = [
+    "DRAWN",
+    "LAYERS",
+    "control_picture",
+    "depth_picture",
+    "edges",
+    "layer_picture",
+    "names",
+    "selection_mask",
+]
 
 CREASE = numpy.cos(numpy.radians(25.0))  # normals that differ by more make a line
 STEP_PX = 3.0  # a surface that jumps by more than so many pixels' width makes one
+
+
+def names() -> dict[str, str]:
+    """What the artist calls each of `LAYERS`."""
+    return {
+        "depth": tr("Depth"),
+        "edges": tr("Edges"),
+        "normal": tr("Normals"),
+        "world normal": tr("World normals"),
+        "objects": tr("Objects"),
+        "materials": tr("Materials"),
+    }
+
+
+def control_picture(
+    layer: str, image: Picture | None, buffers: Buffers | None, eye: Eye, box: Box
+) -> Picture:
+    """A box of one of `LAYERS`, or of the image itself (empty). Raises `Trouble`."""
+    if not layer:
+        assert image is not None
+        return part_of(image, box)
+    if layer not in LAYERS or buffers is None:
+        raise Trouble(tr("This map is not known here: choose another one."))
+    return part_of(layer_picture(layer, buffers, eye), box)
 
 
 def layer_picture(layer: str, buffers: Buffers, eye: Eye) -> Picture:

@@ -8,12 +8,12 @@ import bpy
 import numpy
 from impasto_protocol.rasters import PixelFormat
 from impasto_studio.host import Picture
+from impasto_studio.texts import tr
 
 from ..loop import Trouble
 
 __all__ = ["rendered"]
 
-NOTHING = "Nothing has been rendered yet. Render the picture with F12, or choose the 3D view's picture."
 RESULT = "Render Result"
 HEAD_BYTES = 18
 
@@ -26,7 +26,7 @@ def rendered(scene: Any) -> Picture:
     """
     result = bpy.data.images.get(RESULT)
     if result is None:
-        raise Trouble(NOTHING)
+        raise _nothing()
     settings = scene.render.image_settings
     names = [
         name
@@ -44,7 +44,7 @@ def rendered(scene: Any) -> Picture:
             result.save_render(str(path), scene=scene)
             data = path.read_bytes()
         except (RuntimeError, OSError):
-            raise Trouble(NOTHING) from None
+            raise _nothing() from None
         finally:
             for name in names:
                 _set(settings, name, before[name])
@@ -64,10 +64,16 @@ def _targa(data: bytes) -> Picture:
     start = HEAD_BYTES + data[0]
     count = 4 * width * height
     if not count or data[16] != 32 or len(data) < start + count:
-        raise Trouble(NOTHING)
+        raise _nothing()
     pixels = numpy.frombuffer(data, numpy.uint8, count, start).reshape(height, width, 4)
     if not data[17] & 0x20:  # rows from the bottom
         pixels = pixels[::-1]
     return Picture(
         width, height, PixelFormat.RGBA8, numpy.ascontiguousarray(pixels[..., [2, 1, 0, 3]]).tobytes()
+    )
+
+
+def _nothing() -> Trouble:
+    return Trouble(
+        tr("Nothing has been rendered yet. Render the picture with F12, or choose the 3D view's picture.")
     )

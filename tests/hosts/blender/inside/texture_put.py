@@ -496,3 +496,28 @@ def rendered():
         image = bpy.data.images.load(scene.render.filepath)
         found[engine] = texels(image)[4, 4, :3].tolist()
     return found
+
+
+def unloaded():
+    """A texture that Blender has not unpacked is read without it, byte by byte; a painted one as it is."""
+    bench = fresh()
+    select(suzanne())
+    bench.put(bench.gather(texture_px=64))
+    image = next(one for one in bpy.data.images if one.get("impasto_job"))
+    was_there = image.has_data
+    unread = bench.gather(bases=True).targets[0].base
+    is_there = image.has_data
+    values = np.empty(len(image.pixels), np.float32)
+    image.pixels.foreach_get(values)
+    read = bench.gather(bases=True).targets[0].base
+    values[:4] = 1.0
+    image.pixels.foreach_set(values)
+    painted = bench.gather(bases=True).targets[0].base
+    lowest_left = 4 * 64 * 63
+    return {
+        "loaded": [was_there, is_there],
+        "same": bytes(unread.pixels) == bytes(read.pixels),
+        "first": list(unread.pixels[:4]),
+        "last": list(unread.pixels[-4:]),
+        "painted": list(painted.pixels[lowest_left : lowest_left + 4]),
+    }
