@@ -52,6 +52,7 @@ class TextureHost(Base):
         super().__init__(loop, settings)
         self._encoder = textures.Encoder(loop.call_soon)
         self._overlay = Overlay()
+        self._map: NewTextures | None = None  # that is wanted now
         self._maps: list[str] = []  # names of images, where there is no GPU
         self._cameras_of: tuple[Any, ...] = ()
         self._cameras_until_s = 0.0
@@ -201,6 +202,7 @@ class TextureHost(Base):
     # ── maps ─────────────────────────────────────────────────────────────────────────────────────────────
 
     def show_map(self, textures_: NewTextures | None) -> None:
+        self._map = textures_
         if textures_ is None:
             self._hide_map()
         else:
@@ -214,12 +216,17 @@ class TextureHost(Base):
                 wanted += [meshes.Wanted(thing.name_full, number, target.layer) for thing in things]
             parts = yield from meshes.parts_of(wanted, others=False)
             self._hide_map()
-            yield from self._overlay.show(parts, new.pictures)
+            if self._map is new:  # else it was put away meanwhile, or another one has come
+                yield from self._overlay.show(parts, new.pictures)
+            if self._map is None:
+                self._hide_map()
         except SystemError:  # no GPU, as on a render farm: as images, then
             self._map_images(new)
 
     def _map_images(self, new: NewTextures) -> None:
         def encoded(files: list[bytes]) -> None:
+            if self._map is not new:
+                return
             for target, picture, file in zip(new.targets, new.pictures, files, strict=True):
                 name = f"{new.title}: {target.name}"
                 image = textures.show(name, (picture.width, picture.height), file, alpha=True)

@@ -191,6 +191,8 @@ class _Plane:
         if mark == self._marks[index]:
             return
         image = yield from reader.image(source)
+        if image.isNull():  # seen while a document was being closed; what is still there is read next time
+            return
         rows, kept = fitted_rows(image, target.width, target.height, self._buffer.format)
         self._buffer.put(target, rows)
         del kept

@@ -356,6 +356,7 @@ def drawn() -> dict[str, Any] | None:
             if "linear_colorspace_settings" not in one and "Render Result/has_data" not in one
         ],
         "render": rendered[0] if alpha is None else float((alpha == near).mean()),
+        "rendered": alpha is None or bool(alpha.any() and not alpha.all()),
     }
 
 
