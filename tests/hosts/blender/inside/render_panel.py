@@ -334,30 +334,40 @@ def drawn() -> dict[str, Any] | None:
     render.resolution_x, render.resolution_y = 256, 144
     render.film_transparent = True
     host.options = addon("host.options").RenderOptions(picture="render", longest_px=256)
-    alpha = None
-    for _ in range(
-        3
-    ):  # seen once on a busy machine: a render of 5.0 without a display that was all of a kind
-        bpy.ops.render.render()
-        before = scene_hash.scene_state()
-        rendered = run(host, "capture", hosts.Capture(scene.document, scene.box))
-        if isinstance(rendered, list):
-            break
-        alpha = numpy.frombuffer(rendered.image.pixels, numpy.uint8).reshape(*shape, 4)[..., 3] > 127
-        if alpha.any() and not alpha.all():
-            break
+    bpy.ops.render.render()
+    before = scene_hash.scene_state()
+    ours = run(host, "capture", hosts.Capture(scene.document, scene.box))
+    after = scene_hash.scene_state()
     return {
         "changed": changed,
         "agree": float((coloured == near).mean()),
         "render changed": [
             one
-            for one in scene_hash.differences(before, scene_hash.scene_state())
+            for one in scene_hash.differences(before, after)
             # Blender fills these in by itself as soon as a format is chosen or a result is looked at.
             if "linear_colorspace_settings" not in one and "Render Result/has_data" not in one
         ],
-        "render": rendered[0] if alpha is None else float((alpha == near).mean()),
-        "rendered": alpha is None or bool(alpha.any() and not alpha.all()),
+        "render": ours[0] if isinstance(ours, list) else _as_saved(ours.image),
     }
+
+
+def _as_saved(ours: Any) -> int:
+    """How far the alpha of a picture is, at most, from that of the file in which Blender saves its render."""
+    settings = bpy.context.scene.render.image_settings
+    if hasattr(settings, "media_type"):
+        settings.media_type = "IMAGE"
+    settings.file_format, settings.color_mode = "PNG", "RGBA"
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/render.png"
+        bpy.data.images["Render Result"].save_render(path, scene=bpy.context.scene)
+        saved = bpy.data.images.load(path)
+        pixels = numpy.empty(4 * saved.size[0] * saved.size[1], numpy.float32)
+        saved.pixels.foreach_get(pixels)
+        shape = saved.size[1], saved.size[0], 4
+        bpy.data.images.remove(saved)
+    theirs = numpy.rint(pixels.reshape(shape)[::-1, :, 3] * 255.0).astype(int)
+    mine = numpy.frombuffer(ours.pixels, numpy.uint8).reshape(shape)[..., 3].astype(int)
+    return int(numpy.abs(mine - theirs).max())
 
 
 def frames() -> dict[str, Any]:
