@@ -30,6 +30,7 @@ class ForSide:
         return {"FINISHED"}
 
     def do(self, side: Side) -> None:
+        """Each operator's own. (No ABC: Blender's classes have a metaclass already.)"""
         raise NotImplementedError
 
 
